@@ -1,0 +1,261 @@
+// Package dbssim simulates the endpoint of Alibaba Cloud's Database Backup Service: it checks signatures, pages and
+// filters as the real one does, moves download tasks through their life as time passes, and fails on demand. Tests
+// and the exporter's demo run against it.
+//
+// It shares no code with the client on purpose: whatever both got wrong in the same way would go unnoticed.
+package dbssim
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+)
+
+// apiVersion is the only version that is simulated.
+const apiVersion = "2019-03-06"
+
+// maxRequests bounds the list of requests that a simulator remembers: it may run for days.
+const maxRequests = 10_000
+
+// Account is one Alibaba Cloud account with a key that may read its plans.
+type Account struct {
+	AccessKeyID     string
+	AccessKeySecret string
+	// SecurityToken, where set, must accompany the key.
+	SecurityToken string
+	Plans         []Plan
+}
+
+// Request is a request whose signature was accepted.
+type Request struct {
+	Action      string
+	PlanID      string
+	TaskID      string
+	Region      string
+	Page        int
+	AccessKeyID string
+	Token       string
+	Nonce       string
+	At          time.Time
+}
+
+// Simulator is a DBS endpoint. It is safe for concurrent use.
+type Simulator struct {
+	now func() time.Time
+
+	mu       sync.Mutex
+	accounts []*Account
+	faults   map[string]*Fault
+	nonces   map[string]time.Time
+	requests []Request
+}
+
+// New returns an endpoint that serves the accounts. A nil now means the real time.
+func New(now func() time.Time, accounts ...Account) *Simulator {
+	if now == nil {
+		now = time.Now
+	}
+	s := &Simulator{now: now, faults: make(map[string]*Fault), nonces: make(map[string]time.Time)}
+	for _, a := range accounts {
+		s.accounts = append(s.accounts, &a)
+	}
+	return s
+}
+
+// SetPlan adds a plan to the first account, or replaces the one of the same ID in any.
+func (s *Simulator) SetPlan(p Plan) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.accounts {
+		for i := range a.Plans {
+			if a.Plans[i].ID == p.ID {
+				a.Plans[i] = p
+				return
+			}
+		}
+	}
+	s.accounts[0].Plans = append(s.accounts[0].Plans, p)
+}
+
+// RemovePlan deletes a plan.
+func (s *Simulator) RemovePlan(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.accounts {
+		kept := make([]Plan, 0, len(a.Plans))
+		for _, p := range a.Plans {
+			if p.ID != id {
+				kept = append(kept, p)
+			}
+		}
+		a.Plans = kept
+	}
+}
+
+// Requests returns the accepted requests, oldest first; only the newest 10,000 are kept.
+func (s *Simulator) Requests() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]Request(nil), s.requests...)
+}
+
+// ServeHTTP answers one API call.
+func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	params, err := parameters(r)
+	if err != nil {
+		s.writeError(w, r, gateway(http.StatusBadRequest, "InvalidParameter", "The request is malformed."))
+		return
+	}
+	id, failure := s.authenticate(r, params)
+	if failure != nil {
+		s.writeError(w, r, failure)
+		return
+	}
+	call := s.record(r, params, id)
+	fault := s.faultFor(call)
+	if fault != nil && fault.before(w, r) {
+		return
+	}
+	envelope, failure := s.answer(call, params, fault)
+	if failure != nil {
+		s.writeError(w, r, failure)
+		return
+	}
+	body, err := json.Marshal(envelope)
+	if err != nil {
+		s.writeError(w, r, gateway(http.StatusInternalServerError, "InternalError", "The request processing has failed."))
+		return
+	}
+	if fault != nil && fault.after(w, body) {
+		return
+	}
+	w.Header().Set("Content-Type", "application/json;charset=utf-8")
+	w.Header().Set("X-Acs-Request-Id", rand.Text())
+	w.Write(body)
+}
+
+// parameters merges query and form, as the gateway does. Action and version may come as headers.
+func parameters(r *http.Request) (url.Values, error) {
+	r.Body = http.MaxBytesReader(nil, r.Body, 1<<20)
+	if err := r.ParseForm(); err != nil {
+		return nil, err
+	}
+	return r.Form, nil
+}
+
+// record notes a request and returns it.
+func (s *Simulator) record(r *http.Request, params url.Values, id identity) Request {
+	call := Request{
+		Action:      first(r.Header.Get("X-Acs-Action"), params.Get("Action")),
+		PlanID:      params.Get("BackupPlanId"),
+		TaskID:      params.Get("BackupSetDownloadTaskId"),
+		Region:      params.Get("Region"),
+		Page:        number(params.Get("PageNum"), 0),
+		AccessKeyID: id.keyID,
+		Token:       id.token,
+		Nonce:       id.nonce,
+		At:          s.now(),
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.requests) >= maxRequests {
+		s.requests = append([]Request(nil), s.requests[maxRequests/2:]...)
+	}
+	s.requests = append(s.requests, call)
+	return call
+}
+
+// answer builds the envelope of a good answer.
+func (s *Simulator) answer(call Request, params url.Values, fault *Fault) (map[string]any, *gatewayError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if version := params.Get("Version"); version != "" && version != apiVersion {
+		return nil, gateway(http.StatusBadRequest, "InvalidVersion", "Specified parameter Version is not valid.")
+	}
+	account := s.accountOf(call.AccessKeyID)
+	switch call.Action {
+	case "DescribeBackupSetDownloadTaskList":
+		return s.listTasks(account, call, params, fault)
+	case "DescribeBackupPlanList":
+		return s.listPlans(account, call, params, fault)
+	}
+	return nil, gateway(http.StatusNotFound, "InvalidAction.NotFound", "Specified api is not found, please check your url and method.")
+}
+
+func (s *Simulator) accountOf(keyID string) *Account {
+	for _, a := range s.accounts {
+		if a.AccessKeyID == keyID {
+			return a
+		}
+	}
+	return &Account{}
+}
+
+// secretOf returns the secret of a key, if its token is the right one.
+func (s *Simulator) secretOf(id identity) (string, *gatewayError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.accounts {
+		switch {
+		case a.AccessKeyID != id.keyID:
+		case a.SecurityToken != id.token:
+			return "", gateway(http.StatusBadRequest, "InvalidSecurityToken.MismatchWithAccessKey", "Specified SecurityToken does not match the AccessKey.")
+		default:
+			return a.AccessKeySecret, nil
+		}
+	}
+	return "", gateway(http.StatusNotFound, "InvalidAccessKeyId.NotFound", "Specified access key is not found.")
+}
+
+// useNonce returns false for a nonce that was used before. Nonces are forgotten with the dates that go with them.
+func (s *Simulator) useNonce(nonce string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	if len(s.nonces) >= maxRequests {
+		for n, at := range s.nonces {
+			if now.Sub(at) > 2*maxClockSkew {
+				delete(s.nonces, n)
+			}
+		}
+	}
+	if _, used := s.nonces[nonce]; used {
+		return false
+	}
+	s.nonces[nonce] = now
+	return true
+}
+
+// gatewayError is an answer of the API gateway.
+type gatewayError struct {
+	status        int
+	code, message string
+}
+
+func gateway(status int, code, message string) *gatewayError {
+	return &gatewayError{status: status, code: code, message: message}
+}
+
+func (s *Simulator) writeError(w http.ResponseWriter, r *http.Request, e *gatewayError) {
+	w.Header().Set("Content-Type", "application/json;charset=utf-8")
+	w.WriteHeader(e.status)
+	json.NewEncoder(w).Encode(map[string]string{
+		"RequestId": rand.Text(),
+		"HostId":    r.Host,
+		"Code":      e.code,
+		"Message":   e.message,
+		"Recommend": "https://api.example/troubleshoot?q=" + e.code,
+	})
+}
+
+func first(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}

@@ -1,0 +1,230 @@
+package dbssim_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"aliyun_dbs_exporter/dbsapi/dbssim"
+)
+
+// signedAt is when the requests below were signed.
+var signedAt = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// simulator knows the key of the published vectors.
+func simulator(now time.Time) *dbssim.Simulator {
+	return dbssim.New(func() time.Time { return now },
+		dbssim.Account{AccessKeyID: "testid", AccessKeySecret: "testsecret", Plans: []dbssim.Plan{
+			{ID: "dbsqhnuhyw3abcd", Region: "cn-hangzhou", Tasks: dbssim.Fixed(dbssim.Task{ID: "t1", Status: "finish"})},
+			{ID: "dbsother", Region: "cn-shanghai", Status: "pause"},
+		}},
+		dbssim.Account{AccessKeyID: "tokenid", AccessKeySecret: "testsecret", SecurityToken: "token"},
+	)
+}
+
+// signedRequest is a request for download tasks whose signature darabonba, the official core, made.
+func signedRequest() *http.Request {
+	r := httptest.NewRequest(http.MethodPost, "https://dbs-api.cn-hangzhou.aliyuncs.com/?BackupPlanId=dbsqhnuhyw3abcd&PageNum=0&PageSize=100", nil)
+	r.Header = http.Header{
+		"Accept":                {"application/json"},
+		"X-Acs-Action":          {"DescribeBackupSetDownloadTaskList"},
+		"X-Acs-Version":         {"2019-03-06"},
+		"X-Acs-Date":            {"2026-01-02T03:04:05Z"},
+		"X-Acs-Signature-Nonce": {"00112233445566778899aabbccddeeff"},
+		"X-Acs-Content-Sha256":  {"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+		"Authorization": {"ACS3-HMAC-SHA256 Credential=testid,SignedHeaders=host;x-acs-action;x-acs-content-sha256;x-acs-date;" +
+			"x-acs-signature-nonce;x-acs-version,Signature=becf9ab460cf8500815b1b7153e23c3da16507c9dfb8098051867ba8bfec201c"},
+	}
+	return r
+}
+
+// ask returns the status and the code or, of a good answer, the totals.
+func ask(t *testing.T, s *dbssim.Simulator, r *http.Request) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	var answer struct {
+		Code          string
+		TotalElements int
+		TotalPages    int
+		Success       bool
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
+		t.Fatalf("%v in %s", err, w.Body)
+	}
+	if answer.Success {
+		return fmt.Sprintf("%d: %d rows on %d pages", w.Code, answer.TotalElements, answer.TotalPages)
+	}
+	return fmt.Sprintf("%d: %s", w.Code, answer.Code)
+}
+
+func TestSignatureV3(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*http.Request)
+		now    time.Duration
+		want   string
+	}{
+		{name: "as signed", change: func(*http.Request) {}, want: "200: 1 rows on 1 pages"},
+		{name: "space as plus", change: func(r *http.Request) { r.URL.RawQuery += "&ClientToken=a+b" }, want: "400: SignatureDoesNotMatch"},
+		{name: "another plan", change: func(r *http.Request) { r.URL.RawQuery = "BackupPlanId=dbsother&PageNum=0&PageSize=100" }, want: "400: SignatureDoesNotMatch"},
+		{name: "another host", change: func(r *http.Request) { r.Host = "dbs.example" }, want: "400: SignatureDoesNotMatch"},
+		{name: "another method", change: func(r *http.Request) { r.Method = http.MethodGet }, want: "400: SignatureDoesNotMatch"},
+		{name: "another action", change: func(r *http.Request) { r.Header.Set("X-Acs-Action", "DescribeBackupPlanList") }, want: "400: SignatureDoesNotMatch"},
+		{name: "another nonce", change: func(r *http.Request) { r.Header.Set("X-Acs-Signature-Nonce", "1") }, want: "400: SignatureDoesNotMatch"},
+		{name: "unsigned header", change: func(r *http.Request) { r.Header.Set("X-Acs-Security-Token", "t") }, want: "400: IncompleteSignature"},
+		{name: "unsigned type", change: func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }, want: "400: IncompleteSignature"},
+		{name: "another body hash", change: func(r *http.Request) { r.Header.Set("X-Acs-Content-Sha256", "0") }, want: "400: IncompleteSignature"},
+		{name: "no nonce", change: func(r *http.Request) { r.Header.Del("X-Acs-Signature-Nonce") }, want: "400: IncompleteSignature"},
+		{name: "malformed date", change: func(r *http.Request) { r.Header.Set("X-Acs-Date", "now") }, want: "400: InvalidTimeStamp.Format"},
+		{name: "unknown key", change: replaceAuthorization("testid", "nobody"), want: "404: InvalidAccessKeyId.NotFound"},
+		{name: "key that needs a token", change: replaceAuthorization("testid", "tokenid"), want: "400: InvalidSecurityToken.MismatchWithAccessKey"},
+		{name: "no key", change: replaceAuthorization("Credential=testid,", ""), want: "400: IncompleteSignature"},
+		{name: "no authorization", change: func(r *http.Request) { r.Header.Del("Authorization") }, want: "400: MissingAccessKeyId"},
+		{name: "14 minutes late", change: func(*http.Request) {}, now: 14 * time.Minute, want: "200: 1 rows on 1 pages"},
+		{name: "16 minutes late", change: func(*http.Request) {}, now: 16 * time.Minute, want: "400: InvalidTimeStamp.Expired"},
+		{name: "16 minutes early", change: func(*http.Request) {}, now: -16 * time.Minute, want: "400: InvalidTimeStamp.Expired"},
+		{name: "malformed query", change: func(r *http.Request) { r.URL.RawQuery = "%zz" }, want: "400: InvalidParameter"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := signedRequest()
+			tt.change(r)
+			if got := ask(t, simulator(signedAt.Add(tt.now)), r); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func replaceAuthorization(old, replacement string) func(*http.Request) {
+	return func(r *http.Request) {
+		r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), old, replacement, 1))
+	}
+}
+
+func TestNonceIsUsedOnce(t *testing.T) {
+	s := simulator(signedAt)
+	if got := ask(t, s, signedRequest()); got != "200: 1 rows on 1 pages" {
+		t.Errorf("first: %s", got)
+	}
+	if got := ask(t, s, signedRequest()); got != "400: SignatureNonceUsed" {
+		t.Errorf("second: %s", got)
+	}
+	if n := len(s.Requests()); n != 1 {
+		t.Errorf("%d requests accepted, want 1", n)
+	}
+}
+
+// The older scheme, with the two vectors that its documentation has had. They are for another product, so that the
+// version is what is refused.
+func TestSignatureV1(t *testing.T) {
+	tests := []struct {
+		now               time.Time
+		params, signature string
+	}{
+		{
+			time.Date(2016, 2, 23, 12, 46, 24, 0, time.UTC),
+			"Timestamp=2016-02-23T12:46:24Z&Format=XML&AccessKeyId=testid&Action=DescribeRegions&SignatureMethod=HMAC-SHA1" +
+				"&SignatureNonce=3ee8c1b8-83d3-44af-a94f-4e0ad82fd6cf&Version=2014-05-26&SignatureVersion=1.0",
+			"OLeaidS1JvxuMvnyHOwuJ+uX5qY=",
+		},
+		{
+			time.Date(2023, 3, 13, 8, 34, 30, 0, time.UTC),
+			"Action=DescribeDedicatedHosts&RegionId=cn-beijing&Format=JSON&Timestamp=2023-03-13T08:34:30Z&AccessKeyId=testid" +
+				"&SignatureMethod=HMAC-SHA1&SignatureNonce=edb2b34af0af9a6d14deaf7c1a5315eb&Version=2014-05-26&SignatureVersion=1.0",
+			"9NaGiOspFP5UPcwX8Iwt2YJXXuk=",
+		},
+	}
+	for _, tt := range tests {
+		good := tt.params + "&Signature=" + url.QueryEscape(tt.signature)
+		if got := ask(t, simulator(tt.now), httptest.NewRequest(http.MethodGet, "https://ecs.example/?"+good, nil)); got != "400: InvalidVersion" {
+			t.Errorf("signed: %s", got)
+		}
+		for _, bad := range []string{good + "&More=1", strings.Replace(good, "Describe", "Delete", 1)} {
+			if got := ask(t, simulator(tt.now), httptest.NewRequest(http.MethodGet, "https://ecs.example/?"+bad, nil)); got != "400: SignatureDoesNotMatch" {
+				t.Errorf("changed: %s", got)
+			}
+		}
+		if got := ask(t, simulator(tt.now), httptest.NewRequest(http.MethodGet, "https://ecs.example/?"+strings.Replace(good, "Timestamp=", "Timestamp=x", 1), nil)); got != "400: InvalidTimeStamp.Format" {
+			t.Errorf("malformed time: %s", got)
+		}
+	}
+}
+
+// Every task of a life passes through its statuses in the documented order and stays where it ended.
+func TestLife(t *testing.T) {
+	start := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
+	life := dbssim.Life{
+		Name: "test", Start: start, Every: time.Minute, Keep: 200, JobType: "cbs_backup_sub_cont", Way: "auto", GatewayID: 7,
+		MinBytes: 1000, MaxBytes: 4000, BytesPerSecond: 100,
+		Checking: 4 * time.Second, Queued: 8 * time.Second, FailEvery: 3, PauseEvery: 4, PrecheckEvery: 5,
+	}
+	order := map[string]int{"checking": 0, "check_pass": 1, "init": 1, "schedule": 2, "running": 3, "pause": 4, "stop": 4, "finish": 4}
+	seen := make(map[string]string)
+	ends := make(map[string]int)
+	for now := start; now.Before(start.Add(time.Hour)); now = now.Add(time.Second) {
+		for _, task := range life.Tasks(now) {
+			old := seen[task.ID]
+			rank, known := order[task.Status]
+			if !known || old != "" && (order[old] > rank || order[old] == 4 && old != task.Status) {
+				t.Fatalf("%s went from %q to %q", task.ID, old, task.Status)
+			}
+			ended := task.Status == "finish" || task.Status == "stop"
+			if ended == task.Finished.IsZero() || ended && (task.Finished.After(now) || task.Finished.Before(task.Created)) {
+				t.Fatalf("%s is %s, created %v, finished %v at %v", task.ID, task.Status, task.Created, task.Finished, now)
+			}
+			if task.Bytes < 1000 || task.Bytes > 4000 {
+				t.Fatalf("size is %d", task.Bytes)
+			}
+			if old != task.Status {
+				ends[task.Status]++
+			}
+			seen[task.ID] = task.Status
+		}
+	}
+	if len(seen) != 60 {
+		t.Errorf("made %d tasks in an hour, want 60", len(seen))
+	}
+	for status := range order {
+		if ends[status] == 0 {
+			t.Errorf("no task was ever %s", status)
+		}
+	}
+	if got := life.Tasks(start.Add(-time.Second)); got != nil {
+		t.Errorf("before the start there are %v", got)
+	}
+	if got := len(life.Tasks(start.Add(10 * time.Hour))); got != 200 {
+		t.Errorf("keeps %d tasks, want 200", got)
+	}
+}
+
+// Whatever arrives, the simulator answers with JSON and does not fall over.
+func FuzzServeHTTP(f *testing.F) {
+	f.Add("POST", "BackupPlanId=dbsqhnuhyw3abcd&PageNum=0&PageSize=100", signedRequest().Header.Get("Authorization"), "", "2026-01-02T03:04:05Z")
+	f.Add("GET", "Action=DescribeBackupPlanList&AccessKeyId=testid&Signature=x&Timestamp=2026-01-02T03:04:05Z", "", "", "")
+	f.Add("POST", "PageNum=-1&PageSize=99999999999999999999", "ACS3-HMAC-SHA256 =,,=", "a=b&c=%zz", "x")
+	f.Fuzz(func(t *testing.T, method, query, authorization, form, date string) {
+		r, err := http.NewRequest(method, "https://dbs.example/", strings.NewReader(form))
+		if err != nil {
+			return
+		}
+		r.URL.RawQuery = query
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Authorization", authorization)
+		r.Header.Set("X-Acs-Date", date)
+		w := httptest.NewRecorder()
+		simulator(signedAt).ServeHTTP(w, r)
+		if !json.Valid(w.Body.Bytes()) || w.Code < 200 || w.Code > 599 {
+			t.Errorf("status %d, %s", w.Code, w.Body)
+		}
+		if w.Code == http.StatusOK && query != "BackupPlanId=dbsqhnuhyw3abcd&PageNum=0&PageSize=100" {
+			t.Errorf("accepted %q with %q", query, authorization)
+		}
+	})
+}

@@ -1,0 +1,191 @@
+package dbsapi
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// errNotDBS is the cause of every answer that cannot be read; the answer itself is never repeated.
+var errNotDBS = errors.New("the answer is not the JSON that DBS sends")
+
+// maxItemsDepth bounds the nesting of Items: object, its list, an element that wraps the list's name again.
+const maxItemsDepth = 4
+
+// decoder reads one answer token by token. It is tolerant where the API's own documents disagree: a list may be a
+// single object, a number may be a string, "nothing" may be null, "", missing or the literal 无. Fields that nobody
+// asks for, the download URLs and error texts among them, are skipped without being decoded.
+type decoder struct {
+	json  *jsontext.Decoder
+	words map[string]string
+	text  []byte
+}
+
+func newDecoder(body *bytes.Buffer) *decoder {
+	return &decoder{
+		json:  jsontext.NewDecoder(body, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)),
+		words: make(map[string]string),
+	}
+}
+
+// object reads an object and calls field with the name of each member; field reads or skips the value.
+func (d *decoder) object(field func(name string) error) error {
+	if _, err := d.json.ReadToken(); err != nil {
+		return errNotDBS
+	}
+	for d.json.PeekKind() != '}' {
+		name, err := d.word()
+		if err != nil {
+			return err
+		}
+		if err := field(name); err != nil {
+			return err
+		}
+	}
+	_, err := d.json.ReadToken()
+	return err
+}
+
+// end makes sure that nothing follows the answer.
+func (d *decoder) end() error {
+	if d.json.PeekKind() != 0 || len(bytes.TrimSpace(d.json.UnreadBuffer())) > 0 {
+		return errNotDBS
+	}
+	return nil
+}
+
+func (d *decoder) skip() error { return d.json.SkipValue() }
+
+// raw reads a scalar as text, unquoted and valid only until the next call; an object or array counts as absent.
+func (d *decoder) raw() ([]byte, error) {
+	switch d.json.PeekKind() {
+	case '{', '[':
+		return nil, d.skip()
+	}
+	value, err := d.json.ReadValue()
+	switch {
+	case err != nil:
+		return nil, err
+	case value.Kind() == 'n':
+		return nil, nil
+	case value.Kind() != '"':
+		return value, nil
+	}
+	// The error is about invalid UTF-8, which comes out replaced.
+	d.text, _ = jsontext.AppendUnquote(d.text[:0], value)
+	return d.text, nil
+}
+
+// string reads a text. The literals that the console shows for "nothing" are read as nothing.
+func (d *decoder) string() (string, error) {
+	text, err := d.raw()
+	if isNothing(text) {
+		return "", err
+	}
+	return string(text), err
+}
+
+// word reads a text that recurs in the answer, such as a name or a status, without a new string each time.
+func (d *decoder) word() (string, error) {
+	text, err := d.raw()
+	if isNothing(text) {
+		return "", err
+	}
+	if s, ok := d.words[string(text)]; ok {
+		return s, err
+	}
+	s := string(text)
+	d.words[s] = s
+	return s, err
+}
+
+// number is an integer of an answer.
+type number struct {
+	value int64
+	// present: there is a value, be it malformed.
+	present bool
+	// malformed: the value is no whole number of 64 bits.
+	malformed bool
+}
+
+// maxExactFloat is the largest double below which every integer is exact.
+const maxExactFloat = 1 << 53
+
+// integer reads a number, or a string that holds one.
+func (d *decoder) integer() (number, error) {
+	text, err := d.raw()
+	if err != nil || isNothing(text) {
+		return number{}, err
+	}
+	digits := bytes.TrimSpace(text)
+	if value, err := strconv.ParseInt(string(digits), 10, 64); err == nil {
+		return number{value: value, present: true}, nil
+	}
+	// Serializers that know only doubles write 1.642044001E12.
+	if f, err := strconv.ParseFloat(string(digits), 64); err == nil && f == math.Trunc(f) && math.Abs(f) <= maxExactFloat {
+		return number{value: int64(f), present: true}, nil
+	}
+	return number{present: true, malformed: true}, nil
+}
+
+// boolean reads true or false, also as a string; known is false where there is neither.
+func (d *decoder) boolean() (value, known bool, err error) {
+	text, err := d.raw()
+	value, parseErr := strconv.ParseBool(strings.ToLower(string(text)))
+	return value, parseErr == nil, err
+}
+
+func isNothing(text []byte) bool {
+	switch string(text) {
+	case "", "无", "N/A":
+		return true
+	}
+	return false
+}
+
+// items reads a list in any of the shapes in which the API's documents print it: an object that holds the list under
+// listName, the list itself, a list of such objects, a single element in the list's place. Element fields go to
+// field, which says whether it knows the name; next ends an element that had a known field.
+func (d *decoder) items(listName string, field func(name string) (bool, error), next func(), depth int) error {
+	switch kind := d.json.PeekKind(); {
+	case depth > maxItemsDepth:
+		return errNotDBS
+	case kind == 'n':
+		return d.skip()
+	case kind == '"':
+		if text, err := d.raw(); err != nil || len(text) > 0 {
+			return errNotDBS
+		}
+		return nil
+	case kind == '[':
+		if _, err := d.json.ReadToken(); err != nil {
+			return errNotDBS
+		}
+		for d.json.PeekKind() != ']' {
+			if err := d.items(listName, field, next, depth+1); err != nil {
+				return err
+			}
+		}
+		_, err := d.json.ReadToken()
+		return err
+	case kind != '{':
+		return errNotDBS
+	}
+	known := false
+	err := d.object(func(name string) error {
+		if name == listName {
+			return d.items(listName, field, next, depth+1)
+		}
+		ok, err := field(name)
+		known = known || ok
+		return err
+	})
+	if known {
+		next()
+	}
+	return err
+}

@@ -1,0 +1,58 @@
+// Package neterr describes network failures in words of its own, because the errors of net/http carry URLs, with the
+// secrets in their queries, and bytes of the answer.
+package neterr
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"syscall"
+)
+
+// Cause is a network failure.
+type Cause struct {
+	// Text says what happened.
+	Text string
+	// Timeout: the time ran out.
+	Timeout bool
+	// Lasting: trying again soon will not help, somebody has to change something.
+	Lasting bool
+}
+
+// Describe finds the cause of an error. One that it does not know is a failed connection.
+func Describe(err error) Cause {
+	var (
+		netErr     net.Error
+		dnsErr     *net.DNSError
+		hostErr    x509.HostnameError
+		unknownErr x509.UnknownAuthorityError
+		certErr    *tls.CertificateVerificationError
+		recordErr  tls.RecordHeaderError
+	)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
+		return Cause{Text: "no answer in time", Timeout: true}
+	case errors.As(err, &dnsErr):
+		return Cause{Text: "the host's name could not be resolved"}
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return Cause{Text: "connection refused"}
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return Cause{Text: "connection reset"}
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return Cause{Text: "no route to the host"}
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return Cause{Text: "connection closed before the answer was complete"}
+	case errors.As(err, &hostErr):
+		return Cause{Text: "the server's certificate is for another host", Lasting: true}
+	case errors.As(err, &unknownErr):
+		return Cause{Text: "the server's certificate is signed by an unknown authority", Lasting: true}
+	case errors.As(err, &certErr):
+		return Cause{Text: "the server's certificate is not valid", Lasting: true}
+	case errors.As(err, &recordErr):
+		return Cause{Text: "the server does not speak TLS", Lasting: true}
+	}
+	return Cause{Text: "connection failed"}
+}

@@ -1,0 +1,60 @@
+package dbsapi
+
+import (
+	"context"
+	"iter"
+)
+
+// ActionBackupPlans is the operation behind [Client.BackupPlans]. Its RAM action has the prefix "dbs:".
+const ActionBackupPlans = "DescribeBackupPlanList"
+
+// BackupPlan is one row of DescribeBackupPlanList, reduced to what identifies a plan and tells whether it downloads.
+// Every field may be empty.
+type BackupPlan struct {
+	ID   string
+	Name string
+	// Status is wait, init, running, stop, pause, locked or check_pass, or a value that the API does not document.
+	Status string
+	// DatabaseType is the database engine, such as MySQL.
+	DatabaseType string
+	// AutoDownload tells whether every new backup set is downloaded to a server with a backup gateway.
+	AutoDownload bool
+	// AutoDownloadKnown is false where the row does not say.
+	AutoDownloadKnown bool
+}
+
+// PlanQuery selects backup plans.
+type PlanQuery struct {
+	// Region limits the list to one region. Several regions share an endpoint, so it is needed to tell them apart.
+	Region string
+}
+
+// BackupPlans lists backup plans page by page; errors come as from [Client.DownloadTasks].
+func (c *Client) BackupPlans(ctx context.Context, q PlanQuery) iter.Seq2[Page[BackupPlan], error] {
+	return pages(ctx, c, listing[BackupPlan]{
+		action:   ActionBackupPlans,
+		params:   map[string]string{"Region": q.Region},
+		listName: "BackupPlanDetail",
+		field:    (*BackupPlan).field,
+		id:       func(p BackupPlan) string { return p.ID },
+	})
+}
+
+// field takes one member of a row.
+func (p *BackupPlan) field(d *decoder, name string) (known bool, err error) {
+	switch name {
+	case "BackupPlanId":
+		p.ID, err = d.string()
+	case "BackupPlanName":
+		p.Name, err = d.string()
+	case "BackupPlanStatus":
+		p.Status, err = d.word()
+	case "DatabaseType":
+		p.DatabaseType, err = d.word()
+	case "OpenBackupSetAutoDownload":
+		p.AutoDownload, p.AutoDownloadKnown, err = d.boolean()
+	default:
+		return false, d.skip()
+	}
+	return true, err
+}
