@@ -23,11 +23,13 @@ type answer struct {
 	totalElements int64
 }
 
-// rows reads the elements of one page: field takes the members of an element, next ends it.
+// rows reads the elements of one page: field takes the members of an element, next ends it, and check says whether a
+// good answer makes sense with them.
 type rows struct {
 	listName string
 	field    func(d *decoder, name string) (known bool, err error)
 	next     func()
+	check    func(answer) error
 }
 
 // decodeAnswer reads an envelope with its rows. The error is [errNotDBS] for anything but one JSON object.

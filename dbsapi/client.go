@@ -199,6 +199,9 @@ func (c *Client) read(resp *http.Response, action string, r rows) (answer, *Erro
 		failure.RetryAfter = retryAfter(resp.Header)
 		return answer{}, failure
 	}
+	if err := r.check(a); err != nil {
+		return answer{}, &Error{Action: action, HTTPStatus: resp.StatusCode, RequestID: plainWord(a.requestID), reason: ReasonDecode, cause: err.Error()}
+	}
 	return a, nil
 }
 

@@ -60,12 +60,6 @@ func pages[T any](ctx context.Context, c *Client, l listing[T]) iter.Seq2[Page[T
 				yield(Page[T]{}, err)
 				return
 			}
-			if num == 0 && len(items) == 0 && a.totalElements > 0 {
-				// Publishing this as "no tasks" would turn a fault into good news.
-				yield(Page[T]{}, &Error{Action: l.action, reason: ReasonDecode, cause: fmt.Sprintf(
-					"the first page is empty though the list has %d elements", a.totalElements)})
-				return
-			}
 			if num > 0 && l.sameRows(items, previous) {
 				if num > 1 {
 					yield(Page[T]{}, ErrIncomplete)
@@ -117,6 +111,13 @@ func (l listing[T]) fetch(ctx context.Context, c *Client, num int) ([]T, answer,
 			listName: l.listName,
 			field:    func(d *decoder, name string) (bool, error) { return l.field(&row, d, name) },
 			next:     func() { items, row = append(items, row), *new(T) },
+			check: func(a answer) error {
+				// Publishing this as "nothing there" would turn a fault into good news.
+				if num == 0 && len(items) == 0 && a.totalElements > 0 {
+					return fmt.Errorf("the first page is empty though the list has %d elements", a.totalElements)
+				}
+				return nil
+			},
 		}
 	})
 	return items, a, err

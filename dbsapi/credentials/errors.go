@@ -46,6 +46,9 @@ func failed(operation, host string, err error) *Error {
 	return &Error{Operation: operation, Host: host, Class: class(err), HTTPStatus: status(err)}
 }
 
+// classTokenRejected is the class of a session token that has ended.
+const classTokenRejected = "the security token was rejected"
+
 // answerClasses are the error codes of STS that tell a person what to change; the first that fits decides.
 //
 // Source: the error codes of AssumeRole and AssumeRoleWithOIDC in the STS documentation.
@@ -57,7 +60,7 @@ var answerClasses = []struct{ code, class string }{
 	{"EntityNotExist", "the role or the OIDC provider does not exist"},
 	{"InvalidAccessKeyId", "the access key was rejected"},
 	{"SignatureDoesNotMatch", "the access key was rejected"},
-	{"InvalidSecurityToken", "the security token was rejected"},
+	{"InvalidSecurityToken", classTokenRejected},
 	{"Throttling", "throttled"},
 	{"ServiceUnavailable", "the service failed"},
 	{"InternalError", "the service failed"},

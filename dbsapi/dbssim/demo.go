@@ -2,6 +2,9 @@ package dbssim
 
 import (
 	_ "embed"
+	"fmt"
+	"net"
+	"net/http"
 	"strings"
 	"time"
 )
@@ -63,4 +66,36 @@ func Demo(now time.Time) *Simulator {
 			{ID: "dbsdemobilling1", Name: "billing-mysql", Region: "cn-shanghai", DatabaseType: "MySQL", AutoDownload: true, Tasks: billing.Tasks},
 		},
 	})
+}
+
+// DemoServer serves the simulator of [Demo] on a loopback port.
+type DemoServer struct {
+	server   http.Server
+	listener net.Listener
+	ended    chan struct{}
+}
+
+// StartDemo starts a demo server. Close ends it.
+func StartDemo() (*DemoServer, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("listen for the simulated API: %w", err)
+	}
+	d := &DemoServer{listener: listener, ended: make(chan struct{})}
+	d.server.Handler = Demo(time.Now())
+	d.server.ReadHeaderTimeout = 10 * time.Second
+	go func() {
+		defer close(d.ended)
+		d.server.Serve(listener) // returns when Close is called
+	}()
+	return d, nil
+}
+
+// Config returns the exporter configuration that polls the server.
+func (d *DemoServer) Config() []byte { return DemoConfig("http://" + d.listener.Addr().String()) }
+
+// Close ends the server and its connections.
+func (d *DemoServer) Close() {
+	d.server.Close()
+	<-d.ended
 }

@@ -1,0 +1,220 @@
+package collector
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+	promconfig "github.com/prometheus/common/config"
+
+	"aliyun_dbs_exporter/dbsapi"
+)
+
+// applied is a configuration in use. It is not changed once it is published.
+type applied struct {
+	config   *Config
+	targets  []*target
+	limiters map[quota]*dbsapi.Limiter
+}
+
+// quota is what shares one request quota of the API.
+type quota struct{ account, endpoint string }
+
+func (a *applied) target(account, region string) *target {
+	for _, t := range a.targets {
+		if t.account == account && t.region == region {
+			return t
+		}
+	}
+	return nil
+}
+
+// Apply replaces the configuration in use. Whatever can fail happens first, so that after an error everything goes on
+// as before. Plans that stay keep their data, counters and schedule; new ones are polled at once; those that are gone
+// take their series along.
+func (c *Collector) Apply(config *Config) error {
+	c.applying.Lock()
+	defer c.applying.Unlock()
+	old := c.applied.Load()
+	limiters := newLimiters(config, old)
+	all, err := c.newSettings(config, old, limiters)
+	if err != nil {
+		c.LoadFailed()
+		return err
+	}
+
+	next := &applied{config: config, limiters: limiters}
+	for i := range config.Targets {
+		tc := &config.Targets[i]
+		t := old.target(tc.Account, tc.RegionID)
+		if t == nil {
+			t = c.newTarget(tc)
+		}
+		t.update(all[i], t.merge(tc.Plans))
+		next.targets = append(next.targets, t)
+	}
+	for key, rate := range rates(config) {
+		limiters[key].SetRequestsPerSecond(rate)
+	}
+	c.applied.Store(next)
+	for _, t := range old.targets {
+		if next.target(t.account, t.region) == nil {
+			c.instruments.forget(t.account, t.region)
+		}
+	}
+	c.reload.Store(&reloadState{ok: true, goodAt: time.Now()})
+	select {
+	case c.changed <- struct{}{}:
+	default: // Run has not looked at the change before; it will see both
+	}
+	c.logBudget(next)
+	return nil
+}
+
+// LoadFailed notes that a configuration could not be loaded, for the reload metrics.
+func (c *Collector) LoadFailed() {
+	c.reload.Store(&reloadState{goodAt: c.reload.Load().goodAt})
+}
+
+// newSettings builds what the targets of a configuration need, in their order. Credentials that are configured as
+// before are taken over, with the session tokens that they hold.
+func (c *Collector) newSettings(config *Config, old *applied, limiters map[quota]*dbsapi.Limiter) ([]*settings, error) {
+	// Idle connections end before the gateway closes them; else a request is lost to find out. HTTP/1.1 is what the
+	// gateway was measured with.
+	clientOptions := []promconfig.HTTPClientOption{promconfig.WithIdleConnTimeout(dbsapi.IdleConnTimeout), promconfig.WithHTTP2Disabled()}
+	if c.options.Dial != nil {
+		clientOptions = append(clientOptions, promconfig.WithDialContextFunc(c.options.Dial))
+	}
+	httpClient, err := promconfig.NewClientFromConfig(config.HTTPClient.options(), "dbs", clientOptions...)
+	if err != nil {
+		return nil, errors.New("http_client: these options do not make a client")
+	}
+	var all []*settings
+	for i := range config.Targets {
+		tc := &config.Targets[i]
+		s := &settings{
+			config:   tc,
+			interval: time.Duration(config.PollInterval),
+			timeout:  time.Duration(config.PollTimeout),
+			series:   config.TaskSeries,
+		}
+		t := old.target(tc.Account, tc.RegionID)
+		if t != nil && reflect.DeepEqual(t.settings.Load().config.Credentials, tc.Credentials) {
+			s.credentials = t.settings.Load().credentials
+		} else {
+			s.credentials = tc.Credentials.provider()
+		}
+		s.client, err = dbsapi.New(dbsapi.Options{
+			Endpoint:    tc.endpoint(),
+			Credentials: s.credentials,
+			HTTPClient:  httpClient,
+			Limiter:     limiters[tc.quota()],
+			Observe:     c.observer(tc),
+			UserAgent:   userAgent(),
+		})
+		if err != nil {
+			return nil, fmt.Errorf("target %s in %s: %w", tc.Account, tc.RegionID, err)
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// observer counts the attempts of a target's client, for as long as the target is there.
+func (c *Collector) observer(tc *TargetConfig) func(dbsapi.Attempt) {
+	account, region := tc.Account, tc.RegionID
+	return func(a dbsapi.Attempt) {
+		if t := c.applied.Load().target(account, region); t != nil {
+			t.instruments.observe(a)
+		}
+	}
+}
+
+func (c *Collector) newTarget(tc *TargetConfig) *target {
+	t := &target{
+		account:     tc.Account,
+		region:      tc.RegionID,
+		logger:      log.With(c.logger, "account", tc.Account, "region_id", tc.RegionID),
+		instruments: c.instruments.target(tc.Account, tc.RegionID, dbsapi.ActionDownloadTasks),
+		onPoll:      c.options.OnPoll,
+		unknown:     &c.unknown,
+		changed:     make(chan struct{}, 1),
+	}
+	t.plans.Store(new([]*plan))
+	t.alive()
+	return t
+}
+
+// merge returns the plans of a configuration, those that exist already with what they know.
+func (t *target) merge(configured []PlanConfig) []*plan {
+	known := make(map[string]*plan)
+	for _, p := range *t.plans.Load() {
+		known[p.id] = p
+	}
+	plans := make([]*plan, 0, len(configured))
+	for _, pc := range configured {
+		facts := planFacts{name: label(pc.Name), maxSuccessAge: time.Duration(pc.MaxSuccessAge)}
+		p := known[pc.ID]
+		if p == nil {
+			p = newPlan(pc.ID, facts)
+		}
+		p.facts.Store(&facts)
+		plans = append(plans, p)
+	}
+	return plans
+}
+
+func (t *TargetConfig) quota() quota {
+	u, err := dbsapi.ParseEndpoint(t.endpoint())
+	if err != nil {
+		return quota{account: t.Account} // not in a checked configuration
+	}
+	return quota{account: t.Account, endpoint: u.Host}
+}
+
+// rates returns the request rate of each quota: the lowest of those that its targets ask for.
+func rates(config *Config) map[quota]float64 {
+	rates := make(map[quota]float64)
+	for i := range config.Targets {
+		t := &config.Targets[i]
+		if rate, ok := rates[t.quota()]; !ok || t.RequestsPerSecond < rate {
+			rates[t.quota()] = t.RequestsPerSecond
+		}
+	}
+	return rates
+}
+
+// newLimiters returns a limiter for each quota. Those in use are kept, with the pauses that the server asked for.
+func newLimiters(config *Config, old *applied) map[quota]*dbsapi.Limiter {
+	limiters := make(map[quota]*dbsapi.Limiter)
+	for key, rate := range rates(config) {
+		limiters[key] = old.limiters[key]
+		if limiters[key] == nil {
+			limiters[key] = dbsapi.NewLimiter(rate)
+		}
+	}
+	return limiters
+}
+
+// logBudget compares, for each quota, the requests that a round needs at the least with those that the rate allows.
+func (c *Collector) logBudget(a *applied) {
+	plans := make(map[quota]int)
+	for _, t := range a.targets {
+		plans[t.settings.Load().config.quota()] += len(*t.plans.Load())
+	}
+	interval := time.Duration(a.config.PollInterval)
+	for key, n := range plans {
+		rate := a.limiters[key].RequestsPerSecond()
+		allowed := int(math.Floor(rate * interval.Seconds()))
+		logger, msg := level.Info(c.logger), "API budget of a poll round"
+		if n > allowed {
+			logger, msg = level.Warn(c.logger), "API budget is too small for a poll round, rounds will be skipped; raise poll_interval or requests_per_second, or use shards"
+		}
+		logger.Log("msg", msg, "account", key.account, "endpoint", key.endpoint, "plans", n,
+			"requests_needed_at_least", n, "requests_allowed", allowed, "requests_per_second", rate, "poll_interval", interval)
+	}
+}

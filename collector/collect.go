@@ -1,0 +1,177 @@
+package collector
+
+import (
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Describe sends the descriptions of all metrics.
+func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, f := range metrics.families {
+		ch <- f.desc
+	}
+}
+
+// Collect sends what the polls have published. It reads memory only.
+func (c *Collector) Collect(ch chan<- prometheus.Metric) {
+	applied := c.applied.Load()
+	page := &page{ch: ch, now: time.Now(), config: applied.config}
+	for _, t := range applied.targets {
+		page.target(t)
+	}
+	page.tasks()
+	page.add(metricPollInterval, time.Duration(applied.config.PollInterval).Seconds())
+	page.reload(c.reload.Load())
+	c.instruments.Collect(ch)
+}
+
+// page is one scrape.
+type page struct {
+	ch     chan<- prometheus.Metric
+	now    time.Time
+	config *Config
+	// listings are those of all plans, for the limit on tasks in total.
+	listings []planListing
+}
+
+// planListing is the listing of a plan with its labels.
+type planListing struct {
+	labels  []string
+	listing *listing
+}
+
+func (p *page) add(f *Family, value float64, labels ...string) {
+	p.ch <- f.metric(value, labels...)
+}
+
+// addTime sends a time, unless there is none.
+func (p *page) addTime(f *Family, at time.Time, labels ...string) {
+	if !at.IsZero() {
+		p.add(f, seconds(at), labels...)
+	}
+}
+
+// seconds is a time as Prometheus has it, exact to the millisecond.
+func seconds(at time.Time) float64 { return float64(at.UnixMilli()) / 1000 }
+
+func boolValue(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func (p *page) target(t *target) {
+	if skew := t.instruments.clockSkew.Load(); skew != nil {
+		p.add(metricClockSkew, skew.Seconds(), t.account, t.region)
+	}
+	for _, plan := range *t.plans.Load() {
+		labels := []string{t.account, t.region, plan.id}
+		p.plan(labels, plan.facts.Load(), plan.state.Load())
+	}
+}
+
+// plan sends the polling health of a plan, and its downloads while they are fresh.
+func (p *page) plan(labels []string, facts *planFacts, s *planState) {
+	p.add(metricPlanInfo, 1, with(labels, facts.name, facts.databaseType)...)
+	p.add(metricPolls, float64(s.polls), labels...)
+	p.add(metricPollFailures, float64(s.failures), labels...)
+	p.add(metricFinished, float64(s.finished), labels...)
+	p.add(metricFailed, float64(s.failed), labels...)
+	p.addTime(metricPollLastSuccess, s.goodAt, labels...)
+	if facts.maxSuccessAge > 0 {
+		p.add(metricMaxSuccessAge, facts.maxSuccessAge.Seconds(), labels...)
+	}
+	if s.polled() {
+		p.add(metricPollSuccess, boolValue(s.err == nil), labels...)
+		p.add(metricPollDuration, s.duration.Seconds(), labels...)
+	}
+	if s.fresh(p.now, time.Duration(p.config.StaleAfter)) {
+		p.listing(labels, s.listing)
+		p.listings = append(p.listings, planListing{labels, s.listing})
+	}
+}
+
+// listing sends what a plan's listing sums up to.
+func (p *page) listing(labels []string, l *listing) {
+	for i, name := range statusNames {
+		withStatus := with(labels, name)
+		p.add(metricTasks, float64(l.counts[i]), withStatus...)
+		p.add(metricDataBytes, float64(l.bytes[i]), withStatus...)
+		p.addTime(metricLastFailure, l.lastFailure[i], withStatus...)
+		p.addTime(metricOldestCreated, l.oldest[i], withStatus...)
+	}
+	if last := l.lastSuccess; last != nil {
+		p.addTime(metricLastSuccess, last.Finished, labels...)
+		p.add(metricLastSuccessBytes, float64(last.DataBytes), labels...)
+		if d, ok := last.duration(); ok {
+			p.add(metricLastSuccessDuration, d.Seconds(), labels...)
+		}
+	}
+	p.add(metricListingComplete, boolValue(l.complete), labels...)
+	for i, name := range faultNames {
+		p.add(metricInvalidTasks, float64(l.faults[i]), with(labels, name)...)
+	}
+}
+
+// tasks sends the series of single tasks, within the limit on their total: the most urgent of all plans stay.
+func (p *page) tasks() {
+	if !p.config.TaskSeries.Enabled {
+		return
+	}
+	keep := p.urgent(p.config.TaskSeries.MaxTotal)
+	for _, pl := range p.listings {
+		hidden := pl.listing.hiddenByLimit
+		for i := range pl.listing.tasks {
+			t := &pl.listing.tasks[i]
+			if keep != nil && !keep[t] {
+				hidden++
+				continue
+			}
+			p.task(pl.labels, t)
+		}
+		p.add(metricTasksHidden, float64(pl.listing.hiddenByAge), with(pl.labels, "age")...)
+		p.add(metricTasksHidden, float64(hidden), with(pl.labels, "limit")...)
+	}
+}
+
+// urgent returns the most urgent tasks of all plans, nil where there are no more than the limit.
+func (p *page) urgent(limit int) map[*task]bool {
+	var all []*task
+	for _, pl := range p.listings {
+		for i := range pl.listing.tasks {
+			all = append(all, &pl.listing.tasks[i])
+		}
+	}
+	if len(all) <= limit {
+		return nil
+	}
+	slices.SortStableFunc(all, func(a, b *task) int { return byUrgency(*a, *b) })
+	keep := make(map[*task]bool, limit)
+	for _, t := range all[:limit] {
+		keep[t] = true
+	}
+	return keep
+}
+
+func (p *page) task(plan []string, t *task) {
+	labels := with(plan, t.ID)
+	p.add(metricTaskInfo, 1, with(labels, label(t.Name), label(t.BackupSetID), t.backupType(), label(t.DBType),
+		label(t.DataFormat), label(t.Way), label(t.TargetType), label(t.GatewayID))...)
+	p.add(metricTaskStatus, 1, with(labels, t.status.String())...)
+	p.add(metricTaskBytes, float64(t.DataBytes), labels...)
+	p.addTime(metricTaskCreated, t.Created, labels...)
+	if t.status.terminal() {
+		p.addTime(metricTaskFinished, t.Finished, labels...)
+	}
+	if d, ok := t.duration(); ok {
+		p.add(metricTaskDuration, d.Seconds(), labels...)
+	}
+}
+
+func (p *page) reload(r *reloadState) {
+	p.add(metricReloadSuccess, boolValue(r.ok))
+	p.addTime(metricReloadTime, r.goodAt)
+}

@@ -1,0 +1,160 @@
+package collector
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// namespace starts the name of every metric.
+const namespace = "aliyun_dbs"
+
+// Family describes a metric. The documentation is made from it, so the help text is written for its reader.
+type Family struct {
+	// Section groups families in the documentation.
+	Section string
+	Name    string
+	// Type is gauge, counter or histogram.
+	Type   string
+	Labels []string
+	Help   string
+
+	desc *prometheus.Desc
+}
+
+// schema collects families as they are declared, so that none can be exported and not described.
+type schema struct{ families []*Family }
+
+func (s *schema) add(section, name, kind, help string, labels ...string) *Family {
+	f := &Family{Section: section, Name: namespace + "_" + name, Type: kind, Labels: labels, Help: help}
+	f.desc = prometheus.NewDesc(f.Name, help, labels, nil)
+	s.families = append(s.families, f)
+	return f
+}
+
+// metric returns one sample of a gauge or counter. The labels must be valid UTF-8.
+func (f *Family) metric(value float64, labels ...string) prometheus.Metric {
+	kind := prometheus.GaugeValue
+	if f.Type == typeCounter {
+		kind = prometheus.CounterValue
+	}
+	return prometheus.MustNewConstMetric(f.desc, kind, value, labels...)
+}
+
+const (
+	typeGauge     = "gauge"
+	typeCounter   = "counter"
+	typeHistogram = "histogram"
+)
+
+// Families returns the description of every metric that a [Collector] exports, in the order of the documentation.
+func Families() []Family {
+	families := make([]Family, len(metrics.families))
+	for i, f := range metrics.families {
+		families[i] = *f
+	}
+	return families
+}
+
+// Sections of the documentation.
+const (
+	sectionPolling   = "Polling health, per plan"
+	sectionDownloads = "Downloads, per plan"
+	sectionTasks     = "Downloads, per task"
+	sectionAPI       = "API and exporter"
+)
+
+// Label sets.
+var (
+	targetLabels = []string{"account", "region_id"}
+	planLabels   = append(targetLabels[:2:2], "plan_id")
+	taskLabels   = append(planLabels[:3:3], "task_id")
+)
+
+func with(labels []string, more ...string) []string {
+	return append(labels[:len(labels):len(labels)], more...)
+}
+
+// metrics holds all families; the variables below declare them.
+var metrics schema
+
+var (
+	metricPlanInfo = metrics.add(sectionPolling, "plan_info", typeGauge,
+		"Configured or discovered backup plan, always 1. Facts that are not known are empty.",
+		with(planLabels, "plan_name", "database_type")...)
+	metricPollSuccess = metrics.add(sectionPolling, "poll_success", typeGauge,
+		"Whether the plan's newest poll succeeded (1) or failed (0). Absent before the first poll has ended.", planLabels...)
+	metricPollLastSuccess = metrics.add(sectionPolling, "poll_last_success_timestamp_seconds", typeGauge,
+		"Unix time at which the plan's newest good poll ended. Absent before the first.", planLabels...)
+	metricPollDuration = metrics.add(sectionPolling, "poll_duration_seconds", typeGauge,
+		"Duration of the plan's newest poll, all pages, waits and retries included. Absent before the first poll has ended.", planLabels...)
+	metricPolls = metrics.add(sectionPolling, "polls_total", typeCounter,
+		"Polls of the plan that have ended.", planLabels...)
+	metricPollFailures = metrics.add(sectionPolling, "poll_failures_total", typeCounter,
+		"Polls of the plan that have failed.", planLabels...)
+
+	metricTasks = metrics.add(sectionDownloads, "download_tasks", typeGauge,
+		"Download tasks that the API lists, by status; all nine statuses, zeros included. All zero means that the API said there are none.",
+		with(planLabels, "status")...)
+	metricDataBytes = metrics.add(sectionDownloads, "download_data_bytes", typeGauge,
+		"Sum of the backup set sizes of the listed download tasks, by status; all nine statuses, zeros included.",
+		with(planLabels, "status")...)
+	metricLastSuccess = metrics.add(sectionDownloads, "download_last_success_timestamp_seconds", typeGauge,
+		"Unix time at which the newest finished download ended. Absent if none is listed.", planLabels...)
+	metricLastSuccessDuration = metrics.add(sectionDownloads, "download_last_success_duration_seconds", typeGauge,
+		"Time from creation to end of the newest finished download. Absent if none is listed or its times are not usable.", planLabels...)
+	metricLastSuccessBytes = metrics.add(sectionDownloads, "download_last_success_data_bytes", typeGauge,
+		"Backup set size of the newest finished download. Absent if none is listed.", planLabels...)
+	metricLastFailure = metrics.add(sectionDownloads, "download_last_failure_timestamp_seconds", typeGauge,
+		"Unix time of the newest download that failed (stop) or failed its precheck (init): when it ended, else when it was created. Absent if none is listed.",
+		with(planLabels, "status")...)
+	metricOldestCreated = metrics.add(sectionDownloads, "download_oldest_task_created_timestamp_seconds", typeGauge,
+		"Unix time at which the oldest download in a status that is not final was created. Only statuses that have a task.",
+		with(planLabels, "status")...)
+	metricMaxSuccessAge = metrics.add(sectionDownloads, "download_max_success_age_seconds", typeGauge,
+		"Configured age at which the newest finished download is overdue. Only plans that have max_success_age.", planLabels...)
+	metricListingComplete = metrics.add(sectionDownloads, "download_listing_complete", typeGauge,
+		"Whether the distinct tasks that were seen cover the number that the API says it has (1) or not (0).", planLabels...)
+	metricInvalidTasks = metrics.add(sectionDownloads, "download_invalid_tasks", typeGauge,
+		"Rows of the listing with a fault, by reason; a row can have several. The usable part of such a row is counted everywhere else.",
+		with(planLabels, "reason")...)
+	metricTasksHidden = metrics.add(sectionDownloads, "download_tasks_hidden", typeGauge,
+		"Listed tasks without series of their own, because of their age or of a limit. Only while task_series is enabled.",
+		with(planLabels, "reason")...)
+	metricFinished = metrics.add(sectionDownloads, "download_tasks_finished_total", typeCounter,
+		"Downloads that this process saw finish. What was over before its first good listing does not count.", planLabels...)
+	metricFailed = metrics.add(sectionDownloads, "download_tasks_failed_total", typeCounter,
+		"Downloads that this process saw fail (stop). What was over before its first good listing does not count.", planLabels...)
+	metricDuration = metrics.add(sectionDownloads, "download_duration_seconds", typeHistogram,
+		"Time from creation to end of the downloads that this process saw finish, by kind of backup (full, incremental, unknown).",
+		with(targetLabels, "backup_type")...)
+
+	metricTaskInfo = metrics.add(sectionTasks, "download_task_info", typeGauge,
+		"Facts of a download task that do not change, always 1. Facts that it does not have are empty.",
+		with(taskLabels, "task_name", "backup_set_id", "backup_type", "db_type", "data_format", "download_way", "target_type", "gateway_id")...)
+	metricTaskStatus = metrics.add(sectionTasks, "download_task_status", typeGauge,
+		"Present status of a download task, always 1; one series a task.", with(taskLabels, "status")...)
+	metricTaskCreated = metrics.add(sectionTasks, "download_task_created_timestamp_seconds", typeGauge,
+		"Unix time at which the download task was created. Absent if the API gave no usable time.", taskLabels...)
+	metricTaskFinished = metrics.add(sectionTasks, "download_task_finished_timestamp_seconds", typeGauge,
+		"Unix time at which the download task finished or failed. Absent before, and if the API gave no usable time.", taskLabels...)
+	metricTaskDuration = metrics.add(sectionTasks, "download_task_duration_seconds", typeGauge,
+		"Time from creation to end of a download task that finished or failed. Absent if either time is not usable, or they are not in order.", taskLabels...)
+	metricTaskBytes = metrics.add(sectionTasks, "download_task_data_bytes", typeGauge,
+		"Backup set size of the download task.", taskLabels...)
+
+	metricAPIRequests = metrics.add(sectionAPI, "api_requests_total", typeCounter,
+		"Attempts to call the API, retries included.", with(targetLabels, "action")...)
+	metricAPIFailures = metrics.add(sectionAPI, "api_request_failures_total", typeCounter,
+		"Attempts to call the API that failed, by reason; all reasons are present from the start.", with(targetLabels, "action", "reason")...)
+	metricAPIDuration = metrics.add(sectionAPI, "api_request_duration_seconds", typeHistogram,
+		"Time from sending a request to the end of its answer.", "action")
+	metricClockSkew = metrics.add(sectionAPI, "exporter_clock_skew_seconds", typeGauge,
+		"Date of the API's newest answer minus the local time, in whole seconds at best. Absent before the first answer.", targetLabels...)
+	metricPollInterval = metrics.add(sectionAPI, "exporter_poll_interval_seconds", typeGauge,
+		"Configured time between two polls of a plan.")
+	metricRoundsSkipped = metrics.add(sectionAPI, "exporter_rounds_skipped_total", typeCounter,
+		"Poll rounds that did not start because the one before still ran.", targetLabels...)
+	metricReloadSuccess = metrics.add(sectionAPI, "exporter_config_last_reload_successful", typeGauge,
+		"Whether the last attempt to load the configuration succeeded (1) or failed (0).")
+	metricReloadTime = metrics.add(sectionAPI, "exporter_config_last_reload_success_timestamp_seconds", typeGauge,
+		"Unix time of the last successful load of the configuration.")
+)
