@@ -152,6 +152,9 @@ func (c *Client) try(ctx context.Context, attempt *Attempt, query string, r rows
 		attempt.ServerTime, attempt.LocalTime = date, time.Now()
 	}
 	a, failure := c.read(resp, attempt.Action, r)
+	if failure != nil {
+		failure.hide(cred.AccessKeyID, cred.AccessKeySecret, cred.SecurityToken)
+	}
 	return a, cred, failure
 }
 

@@ -92,6 +92,17 @@ func (e *Error) Error() string {
 	return text
 }
 
+// hide drops what the answer said if it repeats a secret of the request.
+func (e *Error) hide(secrets ...string) {
+	for _, text := range []*string{&e.Code, &e.Message, &e.RequestID} {
+		for _, secret := range secrets {
+			if secret != "" && strings.Contains(*text, secret) {
+				*text = ""
+			}
+		}
+	}
+}
+
 // Advice says in one sentence what a person can do about the failure.
 func (e *Error) Advice() string {
 	switch e.reason {
