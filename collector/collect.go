@@ -1,7 +1,8 @@
 package collector
 
 import (
-	"slices"
+	"cmp"
+	"container/heap"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -116,44 +117,67 @@ func (p *page) listing(labels []string, l *listing) {
 	}
 }
 
-// tasks sends the series of single tasks, within the limit on their total: the most urgent of all plans stay.
+// tasks sends the series of single tasks, within the limit on their total.
 func (p *page) tasks() {
 	if !p.config.TaskSeries.Enabled {
 		return
 	}
-	keep := p.urgent(p.config.TaskSeries.MaxTotal)
-	for _, pl := range p.listings {
-		hidden := pl.listing.hiddenByLimit
-		for i := range pl.listing.tasks {
-			t := &pl.listing.tasks[i]
-			if keep != nil && !keep[t] {
-				hidden++
-				continue
-			}
-			p.task(pl.labels, t)
+	for i, kept := range p.shares(p.config.TaskSeries.MaxTotal) {
+		l, labels := p.listings[i].listing, p.listings[i].labels
+		for t := range kept {
+			p.task(labels, &l.tasks[t])
 		}
-		p.add(metricTasksHidden, float64(pl.listing.hiddenByAge), with(pl.labels, "age")...)
-		p.add(metricTasksHidden, float64(hidden), with(pl.labels, "limit")...)
+		p.add(metricTasksHidden, float64(l.hiddenByAge), with(labels, "age")...)
+		p.add(metricTasksHidden, float64(l.hiddenByLimit+len(l.tasks)-kept), with(labels, "limit")...)
 	}
 }
 
-// urgent returns the most urgent tasks of all plans, nil where there are no more than the limit.
-func (p *page) urgent(limit int) map[*task]bool {
-	var all []*task
-	for _, pl := range p.listings {
-		for i := range pl.listing.tasks {
-			all = append(all, &pl.listing.tasks[i])
+// shares returns how many of each plan's tasks are among the most urgent of all, as many as the limit allows. A plan's
+// tasks are in the order of urgency, so its share is a number.
+func (p *page) shares(limit int) []int {
+	next := &urgentFirst{shares: make([]int, len(p.listings)), listings: p.listings}
+	for i, pl := range p.listings {
+		if len(pl.listing.tasks) > 0 {
+			next.plans = append(next.plans, i)
 		}
 	}
-	if len(all) <= limit {
-		return nil
+	heap.Init(next)
+	for ; limit > 0 && len(next.plans) > 0; limit-- {
+		i := next.plans[0]
+		next.shares[i]++
+		if next.shares[i] == len(p.listings[i].listing.tasks) {
+			heap.Pop(next)
+		} else {
+			heap.Fix(next, 0)
+		}
 	}
-	slices.SortStableFunc(all, func(a, b *task) int { return byUrgency(*a, *b) })
-	keep := make(map[*task]bool, limit)
-	for _, t := range all[:limit] {
-		keep[t] = true
-	}
-	return keep
+	return next.shares
+}
+
+// urgentFirst is a heap of plans by the first of their tasks that is not in their share.
+type urgentFirst struct {
+	plans    []int
+	shares   []int
+	listings []planListing
+}
+
+func (u *urgentFirst) first(plan int) *task { return &u.listings[plan].listing.tasks[u.shares[plan]] }
+
+func (u *urgentFirst) Len() int { return len(u.plans) }
+
+func (u *urgentFirst) Less(i, j int) bool {
+	return cmp.Or(byUrgency(u.first(u.plans[i]), u.first(u.plans[j])), cmp.Compare(u.plans[i], u.plans[j])) < 0
+}
+
+func (u *urgentFirst) Swap(i, j int) { u.plans[i], u.plans[j] = u.plans[j], u.plans[i] }
+
+// Push is not used: plans only leave.
+func (u *urgentFirst) Push(plan any) { u.plans = append(u.plans, plan.(int)) }
+
+func (u *urgentFirst) Pop() any {
+	last := u.plans[len(u.plans)-1]
+	u.plans = u.plans[:len(u.plans)-1]
+	return last
 }
 
 func (p *page) task(plan []string, t *task) {

@@ -223,14 +223,14 @@ func (l *listing) choose(tasks []task, c TaskSeriesConfig, now time.Time) {
 			l.tasks = append(l.tasks, t)
 		}
 	}
-	slices.SortFunc(l.tasks, byUrgency)
+	slices.SortFunc(l.tasks, func(a, b task) int { return byUrgency(&a, &b) })
 	if extra := len(l.tasks) - c.MaxPerPlan; extra > 0 {
 		l.tasks, l.hiddenByLimit = slices.Clip(l.tasks[:c.MaxPerPlan]), extra
 	}
 }
 
 // byUrgency puts first what keeps its series longest: by rank, then the newest.
-func byUrgency(a, b task) int {
+func byUrgency(a, b *task) int {
 	return cmp.Or(
 		cmp.Compare(a.status.rank(), b.status.rank()),
 		b.at().Compare(a.at()),
