@@ -68,6 +68,7 @@ func metricsHandler(o Options) http.Handler {
 		ErrorHandling:       promhttp.ContinueOnError,
 		Registry:            o.Registry,
 		MaxRequestsInFlight: maxScrapes,
+		CoalesceGather:      true, // scrapes at the same time see the same page anyway
 		EnableOpenMetrics:   true,
 	}))
 }
