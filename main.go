@@ -133,11 +133,11 @@ func (o *options) newLoggers() {
 }
 
 // source returns how the configuration is loaded, and what to call at the end.
-func (o *options) source() (load func() (*collector.Config, error), end func(), err error) {
+func (o *options) source(ctx context.Context) (load func() (*collector.Config, error), end func(), err error) {
 	if !o.demo {
 		return func() (*collector.Config, error) { return collector.LoadConfig(o.configFile) }, func() {}, nil
 	}
-	demo, err := dbssim.StartDemo()
+	demo, err := dbssim.StartDemo(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -148,7 +148,7 @@ func (o *options) source() (load func() (*collector.Config, error), end func(), 
 func (o *options) serve(ctx context.Context) error {
 	level.Info(o.logger).Log("msg", "Starting "+name, "version", version.Info())
 	level.Info(o.logger).Log("msg", "Build context", "build_context", version.BuildContext())
-	load, end, err := o.source()
+	load, end, err := o.source(ctx)
 	if err != nil {
 		return err
 	}
@@ -229,8 +229,8 @@ func newRegistry(c *collector.Collector) *prometheus.Registry {
 }
 
 // checkConfig prints what the configuration files are understood to say.
-func (o *options) checkConfig(context.Context) error {
-	load, end, err := o.source()
+func (o *options) checkConfig(ctx context.Context) error {
+	load, end, err := o.source(ctx)
 	if err != nil {
 		return err
 	}
@@ -254,7 +254,7 @@ func (o *options) checkConfig(context.Context) error {
 func (o *options) pollOnce(ctx context.Context) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	load, end, err := o.source()
+	load, end, err := o.source(ctx)
 	if err != nil {
 		return err
 	}

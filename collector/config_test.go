@@ -136,8 +136,7 @@ func TestBadConfig(t *testing.T) {
 					t.Errorf("error holds %s", mark)
 				}
 			}
-			var keyErr *collector.KeyError
-			if !errors.As(err, &keyErr) {
+			if _, ok := errors.AsType[*collector.KeyError](err); !ok {
 				t.Errorf("error is a %T", err)
 			}
 		})

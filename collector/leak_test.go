@@ -6,11 +6,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"aliyun_dbs_exporter/collector"
-	"aliyun_dbs_exporter/dbsapi/dbssim"
-
 	"github.com/go-kit/log"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"aliyun_dbs_exporter/collector"
+	"aliyun_dbs_exporter/dbsapi/dbssim"
 )
 
 // Every way to fail, with marked secrets on both sides: nothing of them reaches the log, the metrics or an error.

@@ -18,8 +18,7 @@ import (
 func LoadConfig(file string) (*Config, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		var pathErr *fs.PathError
-		if errors.As(err, &pathErr) {
+		if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 			err = pathErr.Err
 		}
 		return nil, fmt.Errorf("read configuration %s: %w; name another with --config.file", file, err)

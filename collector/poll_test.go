@@ -2,6 +2,7 @@ package collector_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -311,7 +312,7 @@ func TestPollOnceReportsFailures(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := b.collector.PollOnce(ctx); err != context.Canceled {
+		if err := b.collector.PollOnce(ctx); !errors.Is(err, context.Canceled) {
 			t.Errorf("error is %v", err)
 		}
 	})
@@ -361,7 +362,9 @@ func TestHealthy(t *testing.T) {
 func TestUnknownStatusIsLoggedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		list := []dbssim.Task{
-			{ID: "a", Status: "archived"}, {ID: "b", Status: "archived"}, {ID: "c", Status: " finish "},
+			{ID: "a", Status: "archived"},
+			{ID: "b", Status: "archived"},
+			{ID: "c", Status: " finish "},
 			{ID: "d", Status: "https://" + dbssim.CapabilityURL},
 		}
 		sim := dbssim.New(nil, account(dbssim.Plan{ID: "dbsa", Tasks: dbssim.Fixed(list...)}))

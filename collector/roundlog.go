@@ -60,8 +60,7 @@ func (t *target) logRound() {
 
 // advice says what a person can do about a failure.
 func advice(err error) string {
-	var apiErr *dbsapi.Error
-	if errors.As(err, &apiErr) {
+	if apiErr, ok := errors.AsType[*dbsapi.Error](err); ok {
 		return apiErr.Advice()
 	}
 	return ""

@@ -1,6 +1,8 @@
 package collector
 
 import (
+	"slices"
+
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -70,7 +72,7 @@ var (
 )
 
 func with(labels []string, more ...string) []string {
-	return append(labels[:len(labels):len(labels)], more...)
+	return append(slices.Clip(labels), more...)
 }
 
 // metrics holds all families; the variables below declare them.

@@ -81,8 +81,10 @@ func TestTaskLimits(t *testing.T) {
 		{"max_total: 9", all("a", order[:5]...), all("b", order[:4]...), "5", "6"},
 		{"max_total: 1", all("a", order[0]), "", "9", "10"},
 		{"{max_total: 9, max_per_plan: 4}", all("a", order[:4]...), all("b", order[:4]...), "6", "6"},
-		{"completed_within: 9h", all("a", "0-stop", "2-pause", "3-init", "4-running", "5-schedule", "6-checking", "7-unknown", "8-finish", "9-finish-old"),
-			all("b", "0-stop", "2-pause", "3-init", "4-running", "5-schedule", "6-checking", "7-unknown", "8-finish", "9-finish-old"), "0", "0"},
+		{
+			"completed_within: 9h", all("a", "0-stop", "2-pause", "3-init", "4-running", "5-schedule", "6-checking", "7-unknown", "8-finish", "9-finish-old"),
+			all("b", "0-stop", "2-pause", "3-init", "4-running", "5-schedule", "6-checking", "7-unknown", "8-finish", "9-finish-old"), "0", "0",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.limits, func(t *testing.T) {

@@ -58,8 +58,7 @@ func (d *document) decode(text []byte, out any) error {
 // others may quote the file and are replaced.
 func (d *document) syntaxError(err error) error {
 	problem, line := "is not valid YAML", 1
-	var loadErr *yaml.LoadError
-	if errors.As(err, &loadErr) {
+	if loadErr, ok := errors.AsType[*yaml.LoadError](err); ok {
 		line = max(loadErr.Mark.Line, 1)
 		switch {
 		case strings.Contains(loadErr.Message, "no documents"):
@@ -115,7 +114,7 @@ func (d *document) value(node *yaml.Node, v reflect.Value, key string, depth int
 		v.Set(reflect.New(v.Type().Elem()))
 		v = v.Elem()
 	}
-	if block, ok := v.Addr().Interface().(defaulter); ok {
+	if block, ok := reflect.TypeAssert[defaulter](v.Addr()); ok {
 		block.setDefaults()
 	}
 	_, isLeaf := leafWants[v.Type()]

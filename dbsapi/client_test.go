@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -307,7 +308,7 @@ func TestBackupPlans(t *testing.T) {
 
 // Every failure has its reason, is retried or not, and says nothing about the request or the answer.
 func TestFailures(t *testing.T) {
-	fail := func(status int, code string) dbssim.Fault { return dbssim.Failing(status, code) }
+	fail := dbssim.Failing
 	tests := []struct {
 		name     string
 		fault    dbssim.Fault
@@ -357,17 +358,20 @@ func TestFailures(t *testing.T) {
 		{"proxy authentication", fail(407, ""), "other", 1, "other (HTTP 407, request"},
 		{"redirect", dbssim.Fault{Status: 302, Location: "http://127.0.0.1:1/elsewhere"}, "other", 1, "other (HTTP 302)"},
 		{
-			"Success false", dbssim.Fault{Envelope: func(e map[string]any) {
+			"Success false",
+			dbssim.Fault{Envelope: func(e map[string]any) {
 				e["Success"], e["ErrCode"], e["HttpStatusCode"] = false, "Request.Forbidden", 403
 			}},
 			"forbidden", 1, "forbidden (HTTP 403, code Request.Forbidden",
 		},
 		{
-			"Success false as text", dbssim.Fault{Envelope: func(e map[string]any) { e["Success"], e["ErrCode"] = "false", "" }},
+			"Success false as text",
+			dbssim.Fault{Envelope: func(e map[string]any) { e["Success"], e["ErrCode"] = "false", "" }},
 			"other", 1, "other (HTTP 200, request",
 		},
 		{
-			"no Success but a code", dbssim.Fault{Envelope: func(e map[string]any) { delete(e, "Success"); e["Code"] = "Throttling" }},
+			"no Success but a code",
+			dbssim.Fault{Envelope: func(e map[string]any) { delete(e, "Success"); e["Code"] = "Throttling" }},
 			"throttled", 4, "throttled (HTTP 200, code Throttling",
 		},
 	}
@@ -545,10 +549,8 @@ func TestNoWaitBeyondDeadline(t *testing.T) {
 				requests := 0
 				throttle := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 					requests++
-					for name, v := range tt.header {
-						w.Header()[name] = v
-					}
-					w.WriteHeader(400)
+					maps.Copy(w.Header(), tt.header)
+					w.WriteHeader(http.StatusBadRequest)
 					fmt.Fprint(w, `{"Code":"Throttling.User"}`)
 				})
 				var o observer
@@ -716,7 +718,7 @@ func TestObserveGoodAttempt(t *testing.T) {
 // An answer without bound ends at 8 MiB.
 func TestAnswerIsBounded(t *testing.T) {
 	sent := 0
-	endless := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	endless := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		chunk := []byte(strings.Repeat(" ", 1<<20))
 		for range 64 {
 			n, err := w.Write(chunk)

@@ -134,18 +134,26 @@ func TestDecodeValues(t *testing.T) {
 		name, row string
 		want      dbsapi.DownloadTask
 	}{
-		{"numbers as text", `"BackupSetDataSize":"237837","BackupSetDownloadCreateTime":"1642044001000","BackupGatewayId":"160813"`,
-			dbsapi.DownloadTask{DataBytes: 237837, Created: at(1642044001000), GatewayID: "160813"}},
-		{"texts as numbers", `"BackupSetDownloadTaskName":17,"BackupSetId":true,"BackupGatewayId":160813`,
-			dbsapi.DownloadTask{Name: "17", BackupSetID: "true", GatewayID: "160813"}},
+		{
+			"numbers as text", `"BackupSetDataSize":"237837","BackupSetDownloadCreateTime":"1642044001000","BackupGatewayId":"160813"`,
+			dbsapi.DownloadTask{DataBytes: 237837, Created: at(1642044001000), GatewayID: "160813"},
+		},
+		{
+			"texts as numbers", `"BackupSetDownloadTaskName":17,"BackupSetId":true,"BackupGatewayId":160813`,
+			dbsapi.DownloadTask{Name: "17", BackupSetID: "true", GatewayID: "160813"},
+		},
 		{"no gateway", `"BackupGatewayId":0`, dbsapi.DownloadTask{}},
 		{"largest size", `"BackupSetDataSize":9223372036854775807`, dbsapi.DownloadTask{DataBytes: 9223372036854775807}},
 		{"exact beyond doubles", `"BackupSetDataSize":9007199254740993`, dbsapi.DownloadTask{DataBytes: 9007199254740993}},
-		{"double", `"BackupSetDownloadCreateTime":1.642044001E12,"BackupSetDataSize":"12.0"`,
-			dbsapi.DownloadTask{Created: at(1642044001000), DataBytes: 12}},
+		{
+			"double", `"BackupSetDownloadCreateTime":1.642044001E12,"BackupSetDataSize":"12.0"`,
+			dbsapi.DownloadTask{Created: at(1642044001000), DataBytes: 12},
+		},
 		{"milliseconds", `"BackupSetDownloadFinishTime":1642044013007`, dbsapi.DownloadTask{Finished: at(1642044013007)}},
-		{"nothing in every way", `"BackupSetDataSize":null,"BackupSetDownloadCreateTime":"","BackupSetDownloadFinishTime":"无","BackupGatewayId":"N/A","BackupSetDownloadTargetType":"无","BackupSetDbType":"N/A"`,
-			dbsapi.DownloadTask{}},
+		{
+			"nothing in every way", `"BackupSetDataSize":null,"BackupSetDownloadCreateTime":"","BackupSetDownloadFinishTime":"无","BackupGatewayId":"N/A","BackupSetDownloadTargetType":"无","BackupSetDbType":"N/A"`,
+			dbsapi.DownloadTask{},
+		},
 		{"not yet", `"BackupSetDownloadFinishTime":0`, dbsapi.DownloadTask{}},
 		{"size that overflows", `"BackupSetDataSize":9223372036854775808`, dbsapi.DownloadTask{BadSize: true}},
 		{"negative size", `"BackupSetDataSize":-1`, dbsapi.DownloadTask{BadSize: true}},

@@ -54,7 +54,7 @@ func pages[T any](ctx context.Context, c *Client, l listing[T]) iter.Seq2[Page[T
 			seen     int64
 			shift    int
 		)
-		for num := 0; num < maxPages; num++ {
+		for num := range maxPages {
 			items, a, err := l.fetch(ctx, c, num)
 			if err != nil {
 				yield(Page[T]{}, err)

@@ -39,8 +39,7 @@ func (e *Error) Error() string {
 
 // failed rewrites an error. Errors that are already rewritten, as from a role's source, gain the operation.
 func failed(operation, host string, err error) *Error {
-	var known *Error
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*Error](err); ok {
 		return &Error{Operation: operation + ": " + known.Operation, Host: known.Host, Class: known.Class, HTTPStatus: known.HTTPStatus}
 	}
 	return &Error{Operation: operation, Host: host, Class: class(err), HTTPStatus: status(err)}

@@ -43,8 +43,7 @@ func File(path string) Text {
 }
 
 func fileError(path string, err error) error {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pathErr.Err
 	}
 	return &Error{Operation: "read " + path, Class: err.Error()}

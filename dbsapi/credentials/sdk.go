@@ -5,9 +5,9 @@ import (
 	"reflect"
 	"time"
 
-	_ "aliyun_dbs_exporter/dbsapi/internal/quietsdk" // before credentials-go is initialized
-
 	"github.com/aliyun/credentials-go/credentials/providers"
+
+	_ "aliyun_dbs_exporter/dbsapi/internal/quietsdk" // before credentials-go is initialized
 )
 
 // errIncomplete stands for the panics of credentials-go: it dereferences members that an answer lacks.

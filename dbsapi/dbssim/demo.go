@@ -1,6 +1,7 @@
 package dbssim
 
 import (
+	"context"
 	_ "embed"
 	"fmt"
 	"net"
@@ -76,8 +77,8 @@ type DemoServer struct {
 }
 
 // StartDemo starts a demo server. Close ends it.
-func StartDemo() (*DemoServer, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func StartDemo(ctx context.Context) (*DemoServer, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen for the simulated API: %w", err)
 	}

@@ -150,7 +150,7 @@ func (s *Simulator) checkRPC(r *http.Request, params url.Values) (identity, *gat
 func authorizationFields(header string) map[string]string {
 	fields := make(map[string]string)
 	rest, _ := strings.CutPrefix(header, "ACS3-HMAC-SHA256 ")
-	for _, part := range strings.Split(rest, ",") {
+	for part := range strings.SplitSeq(rest, ",") {
 		if name, value, ok := strings.Cut(part, "="); ok {
 			fields[name] = value
 		}
