@@ -1,0 +1,102 @@
+package interop_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"aliyun_dbs_exporter/dbsapi"
+	"github.com/aliyun/alibaba-cloud-sdk-go/services/dbs"
+
+	"test/interop/official"
+)
+
+// nodeDir holds the script that calls the official Node.js cores, and the packages that it needs.
+const nodeDir = "npm"
+
+// node lists through one of the official Node.js cores.
+type node struct {
+	module string
+	host   string
+	keys   official.Keys
+}
+
+// nodeError is an error code that a Node.js core threw.
+type nodeError struct{ code string }
+
+func (e nodeError) Error() string { return "the Node.js core threw " + e.code }
+
+// installNode installs the packages, unless that was done before.
+var installNode = sync.OnceValue(func() error {
+	if _, err := exec.LookPath("node"); err != nil {
+		return fmt.Errorf("the official Node.js cores need Node.js and npm (Debian: apt-get install nodejs npm): %w", err)
+	}
+	// npm writes this file last.
+	_, err := os.Stat(filepath.Join(nodeDir, "node_modules", ".package-lock.json"))
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	install := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	install.Dir = nodeDir
+	if output, err := install.CombinedOutput(); err != nil {
+		return fmt.Errorf("npm ci in %s: %w\n%s", nodeDir, err, output)
+	}
+	return nil
+})
+
+func openNode(module string) func(*testing.T, string, official.Keys) judge {
+	return func(t *testing.T, host string, k official.Keys) judge {
+		if err := installNode(); err != nil {
+			t.Fatal(err)
+		}
+		return node{module: module, host: host, keys: k}
+	}
+}
+
+func (n node) tasks(ctx context.Context, planID string) ([]dbs.BackupSetDownloadTaskDetail, error) {
+	var rows []dbs.BackupSetDownloadTaskDetail
+	err := n.list(ctx, dbsapi.ActionDownloadTasks, "BackupSetDownloadTaskDetail", map[string]string{"BackupPlanId": planID}, &rows)
+	return rows, err
+}
+
+func (n node) plans(ctx context.Context, region string) ([]dbs.BackupPlanDetail, error) {
+	var rows []dbs.BackupPlanDetail
+	err := n.list(ctx, dbsapi.ActionBackupPlans, "BackupPlanDetail", map[string]string{"Region": region}, &rows)
+	return rows, err
+}
+
+// list lets the script read every page.
+func (n node) list(ctx context.Context, action, listName string, query map[string]string, into any) error {
+	order, err := json.Marshal(map[string]any{
+		"module": n.module, "endpoint": n.host, "keys": n.keys, "action": action, "version": official.APIVersion,
+		"query": query, "pageSize": pageSize, "listName": listName,
+	})
+	if err != nil {
+		return err
+	}
+	var stdout, stderr bytes.Buffer
+	script := exec.CommandContext(ctx, "node", "list.mjs")
+	script.Dir, script.Stdin, script.Stdout, script.Stderr = nodeDir, bytes.NewReader(order), &stdout, &stderr
+	if err := script.Run(); err != nil {
+		return fmt.Errorf("list.mjs: %w\n%s", err, stderr.Bytes())
+	}
+	var answer struct {
+		Code string
+		Rows json.RawMessage
+	}
+	if err := json.Unmarshal(stdout.Bytes(), &answer); err != nil {
+		return fmt.Errorf("output of list.mjs: %w\n%s", err, stdout.Bytes())
+	}
+	if answer.Code != "" {
+		return nodeError{answer.Code}
+	}
+	return json.Unmarshal(answer.Rows, into)
+}
