@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,7 +53,10 @@ const (
 	idleTimeout  = 2 * time.Minute
 )
 
-func main() { os.Exit(execute(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	version.Version = cmp.Or(version.Version, "devel") // not stamped by the linker
+	os.Exit(execute(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // options are the parsed flags.
 type options struct {
