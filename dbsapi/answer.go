@@ -18,10 +18,14 @@ type answer struct {
 	requestID  string
 	bodyStatus int64
 
+	// The figures below are unknown where the answer lacks them or has something else in their place.
 	pageSize      int64
 	totalPages    int64
 	totalElements int64
 }
+
+// unknown is a figure that an answer does not have.
+const unknown = -1
 
 // rows reads the elements of one page: field takes the members of an element, next ends it, and check says whether a
 // good answer makes sense with them.
@@ -35,7 +39,7 @@ type rows struct {
 // decodeAnswer reads an envelope with its rows. The error is [errNotDBS] for anything but one JSON object.
 func decodeAnswer(body *bytes.Buffer, r rows) (answer, error) {
 	d := newDecoder(body)
-	var a answer
+	a := answer{pageSize: unknown, totalPages: unknown, totalElements: unknown}
 	if d.json.PeekKind() != '{' {
 		return answer{}, errNotDBS
 	}
@@ -76,10 +80,13 @@ func (a *answer) member(d *decoder, name string, r rows) (err error) {
 	return err
 }
 
-// count reads a number that cannot be negative; what is no such number counts as absent.
+// count reads a number that cannot be negative; what is no such number is unknown.
 func (d *decoder) count() (int64, error) {
 	n, err := d.integer()
-	return max(n.value, 0), err
+	if !n.present || n.malformed || n.value < 0 {
+		return unknown, err
+	}
+	return n.value, err
 }
 
 // failure returns the error that an answer reports, nil for a good one. The HTTP status and Success decide; ErrCode

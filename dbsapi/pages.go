@@ -25,7 +25,7 @@ var ErrIncomplete = errors.New("the listing ended before the end of the list")
 type Page[T any] struct {
 	// Items are the rows in the order of the API.
 	Items []T
-	// TotalElements is the number of rows that the API says the whole list has, 0 where it does not say.
+	// TotalElements is the number of rows that the API says the whole list has, -1 where it does not say.
 	TotalElements int64
 }
 
