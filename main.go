@@ -65,6 +65,7 @@ type options struct {
 	web                 *toolkit.FlagConfig
 	telemetryPath       string
 	lifecycle, pprof    bool
+	shard               collector.Shard
 	logLevel, logFormat string
 	stdout, stderr      io.Writer
 	logger              log.Logger
@@ -114,9 +115,14 @@ func (o *options) parse(args []string) (done bool, err error) {
 	app.Flag("web.telemetry-path", "Path under which to expose metrics.").Default("/metrics").StringVar(&o.telemetryPath)
 	app.Flag("web.enable-lifecycle", "Enable reloading by a POST to /-/reload.").BoolVar(&o.lifecycle)
 	app.Flag("web.enable-pprof", "Enable profiles under /debug/pprof/.").BoolVar(&o.pprof)
+	app.Flag("shard.count", "Number of exporters that share the plans of the configuration.").Default("1").IntVar(&o.shard.Count)
+	app.Flag("shard.index", "Poll the plans of this one of them, counted from 0.").Default("0").IntVar(&o.shard.Index)
 	app.Flag("log.level", "Only log messages with the given severity or above.").Default("info").EnumVar(&o.logLevel, "debug", "info", "warn", "error")
 	app.Flag("log.format", "Output format of log messages.").Default("logfmt").EnumVar(&o.logFormat, "logfmt", "json")
 	_, err = app.Parse(args)
+	if err == nil && (o.shard.Index < 0 || o.shard.Index >= o.shard.Count) {
+		err = fmt.Errorf("shard.index %d is not from 0 to below shard.count %d", o.shard.Index, o.shard.Count)
+	}
 	return done, err
 }
 
@@ -161,7 +167,7 @@ func (o *options) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c, err := collector.New(config, collector.Options{}, log.With(o.logger, "component", "collector"))
+	c, err := collector.New(config, collector.Options{Shard: o.shard}, log.With(o.logger, "component", "collector"))
 	if err != nil {
 		return err
 	}
@@ -269,12 +275,13 @@ func (o *options) pollOnce(ctx context.Context) error {
 	}
 	shown := progress.New(o.stderr)
 	// The outcome of every plan is shown; the log would say it again.
-	c, err := collector.New(config, collector.Options{OnPoll: shown.Polled}, log.NewNopLogger())
+	c, err := collector.New(config, collector.Options{OnPoll: shown.Polled, Shard: o.shard}, log.NewNopLogger())
 	if err != nil {
 		return err
 	}
+	failure := c.Discover(ctx)
 	shown.Start(c.Plans())
-	failure := c.PollOnce(ctx)
+	failure = errors.Join(failure, c.PollOnce(ctx))
 	shown.End()
 	families, err := newRegistry(c).Gather()
 	if err != nil {

@@ -3,12 +3,10 @@ package collector
 import (
 	"errors"
 	"fmt"
-	"math"
 	"reflect"
 	"time"
 
 	"github.com/go-kit/log"
-	"github.com/go-kit/log/level"
 	promconfig "github.com/prometheus/common/config"
 
 	"aliyun_dbs_exporter/dbsapi"
@@ -54,7 +52,10 @@ func (c *Collector) Apply(config *Config) error {
 		if t == nil {
 			t = c.newTarget(tc)
 		}
-		t.update(all[i], t.merge(tc.Plans))
+		if tc.Discovery.Enabled {
+			t.instruments.plans.Store(c.instruments.call(tc.Account, tc.RegionID, dbsapi.ActionBackupPlans))
+		}
+		t.update(all[i])
 		next.targets = append(next.targets, t)
 	}
 	for key, rate := range rates(config) {
@@ -67,11 +68,8 @@ func (c *Collector) Apply(config *Config) error {
 		}
 	}
 	c.reload.Store(&reloadState{ok: true, goodAt: time.Now()})
-	select {
-	case c.changed <- struct{}{}:
-	default: // Run has not looked at the change before; it will see both
-	}
-	c.logBudget(next)
+	signal(c.changed)
+	c.logBudget()
 	return nil
 }
 
@@ -139,33 +137,18 @@ func (c *Collector) newTarget(tc *TargetConfig) *target {
 		account:     tc.Account,
 		region:      tc.RegionID,
 		logger:      log.With(c.logger, "account", tc.Account, "region_id", tc.RegionID),
-		instruments: c.instruments.target(tc.Account, tc.RegionID, dbsapi.ActionDownloadTasks),
+		instruments: c.instruments.target(tc.Account, tc.RegionID),
 		onPoll:      c.options.OnPoll,
 		unknown:     &c.unknown,
+		shard:       c.options.Shard,
 		changed:     make(chan struct{}, 1),
+
+		reconfigured: make(chan struct{}, 1),
+		logBudget:    c.logBudget,
 	}
 	t.plans.Store(new([]*plan))
 	t.alive()
 	return t
-}
-
-// merge returns the plans of a configuration, those that exist already with what they know.
-func (t *target) merge(configured []PlanConfig) []*plan {
-	known := make(map[string]*plan)
-	for _, p := range *t.plans.Load() {
-		known[p.id] = p
-	}
-	plans := make([]*plan, 0, len(configured))
-	for _, pc := range configured {
-		facts := planFacts{name: label(pc.Name), maxSuccessAge: time.Duration(pc.MaxSuccessAge)}
-		p := known[pc.ID]
-		if p == nil {
-			p = newPlan(pc.ID, facts)
-		}
-		p.facts.Store(&facts)
-		plans = append(plans, p)
-	}
-	return plans
 }
 
 func (t *TargetConfig) quota() quota {
@@ -198,23 +181,4 @@ func newLimiters(config *Config, old *applied) map[quota]*dbsapi.Limiter {
 		}
 	}
 	return limiters
-}
-
-// logBudget compares, for each quota, the requests that a round needs at the least with those that the rate allows.
-func (c *Collector) logBudget(a *applied) {
-	plans := make(map[quota]int)
-	for _, t := range a.targets {
-		plans[t.settings.Load().config.quota()] += len(*t.plans.Load())
-	}
-	interval := time.Duration(a.config.PollInterval)
-	for key, n := range plans {
-		rate := a.limiters[key].RequestsPerSecond()
-		allowed := int(math.Floor(rate * interval.Seconds()))
-		logger, msg := level.Info(c.logger), "API budget of a poll round"
-		if n > allowed {
-			logger, msg = level.Warn(c.logger), "API budget is too small for a poll round, rounds will be skipped; raise poll_interval or requests_per_second, or use shards"
-		}
-		logger.Log("msg", msg, "account", key.account, "endpoint", key.endpoint, "plans", n,
-			"requests_needed_at_least", n, "requests_allowed", allowed, "requests_per_second", rate, "poll_interval", interval)
-	}
 }

@@ -168,13 +168,36 @@ func TestBudgetIsLogged(t *testing.T) {
 			t.Fatalf("logged %q", lines)
 		}
 		want := `level=warn msg="API budget is too small for a poll round, rounds will be skipped; raise poll_interval or requests_per_second, or use shards"` +
-			" account=acme endpoint=127.0.0.1:1 plans=3 requests_needed_at_least=3 requests_allowed=2 requests_per_second=2.9 poll_interval=1s\n"
+			" account=acme endpoint=127.0.0.1:1 plans=3 requests_needed=3 requests_allowed=2 requests_per_second=2.9 poll_interval=1s\n"
 		if diff := cmp.Diff(want, lines[0]); diff != "" {
 			t.Error(diff)
 		}
 		b.apply(configText("", "dbsa"))
 		if lines := b.log.lines("API budget"); !strings.HasPrefix(lines[1], `level=info msg="API budget of a poll round" account=acme`) {
 			t.Errorf("logged %q", lines)
+		}
+	})
+}
+
+// The arithmetic counts a request for every page, which is known after the first round.
+func TestBudgetCountsPages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := dbssim.New(nil, account(dbssim.Plan{ID: "dbsa", Tasks: dbssim.Fixed(tasks("t", 301)...)}, dbssim.Plan{ID: "dbsb"}))
+		b := newBench(t, sim, strings.Replace(configText("poll_interval: 2s", "dbsa", "dbsb"), "requests_per_second: 1000", "requests_per_second: 2", 1))
+		defer b.run()()
+		b.pass(9 * time.Second)
+		var got []string
+		for _, line := range b.log.lines("API budget") {
+			level, _, _ := strings.Cut(line, " ")
+			_, figures, _ := strings.Cut(line, "endpoint=127.0.0.1:1 ")
+			got = append(got, level+" "+strings.TrimSpace(figures))
+		}
+		want := []string{
+			"level=info plans=2 requests_needed=2 requests_allowed=4 requests_per_second=2 poll_interval=2s",
+			"level=warn plans=2 requests_needed=5 requests_allowed=4 requests_per_second=2 poll_interval=2s",
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
 		}
 	})
 }

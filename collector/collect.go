@@ -68,15 +68,39 @@ func (p *page) target(t *target) {
 	if skew := t.instruments.clockSkew.Load(); skew != nil {
 		p.add(metricClockSkew, skew.Seconds(), t.account, t.region)
 	}
+	p.addTime(metricCredentialsExpiry, t.settings.Load().credentials.ExpiresAt(), t.account, t.region)
+	wanted := 0
 	for _, plan := range *t.plans.Load() {
 		labels := []string{t.account, t.region, plan.id}
-		p.plan(labels, plan.facts.Load(), plan.state.Load())
+		facts := plan.facts.Load()
+		p.facts(labels, facts)
+		p.plan(labels, facts, plan.state.Load())
+		if facts.discovered {
+			wanted++
+		}
+	}
+	if d := t.discovered.Load(); d != nil {
+		p.add(metricDiscoverySuccess, boolValue(d.err == nil), t.account, t.region)
+		if !d.goodAt.IsZero() {
+			p.addTime(metricDiscoveryLastSuccess, d.goodAt, t.account, t.region)
+			p.add(metricDiscoveredPlans, float64(wanted), t.account, t.region)
+		}
+	}
+}
+
+// facts sends what is known of a plan besides its downloads.
+func (p *page) facts(labels []string, f *planFacts) {
+	p.add(metricPlanInfo, 1, with(labels, f.name, f.databaseType)...)
+	if f.status != "" {
+		p.add(metricPlanStatus, 1, with(labels, f.status)...)
+	}
+	if f.autoDownload != nil {
+		p.add(metricAutoDownload, boolValue(*f.autoDownload), labels...)
 	}
 }
 
 // plan sends the polling health of a plan, and its downloads while they are fresh.
 func (p *page) plan(labels []string, facts *planFacts, s *planState) {
-	p.add(metricPlanInfo, 1, with(labels, facts.name, facts.databaseType)...)
 	p.add(metricPolls, float64(s.polls), labels...)
 	p.add(metricPollFailures, float64(s.failures), labels...)
 	p.add(metricFinished, float64(s.finished), labels...)

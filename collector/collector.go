@@ -21,6 +21,8 @@ type Options struct {
 	OnPoll func(PollResult)
 	// Dial replaces how connections to the API are made, for tests without a network; nil means the network.
 	Dial promconfig.DialContextFunc
+	// Shard is the part of the plans to poll; the zero value is all.
+	Shard Shard
 }
 
 // Collector polls the plans of a configuration and collects their metrics. It is safe for concurrent use.
@@ -36,6 +38,9 @@ type Collector struct {
 	applied atomic.Pointer[applied]
 	// changed tells Run that applied is new.
 	changed chan struct{}
+	// budgets are what was logged of the API budgets last.
+	budgetsMu sync.Mutex
+	budgets   map[quota]budget
 	// reload is the outcome of the last attempt to load a configuration.
 	reload atomic.Pointer[reloadState]
 }
@@ -97,7 +102,32 @@ func (c *Collector) Run(ctx context.Context) {
 	}
 }
 
-// PollOnce polls every plan once. The error counts the plans that failed.
+// Discover lists the plans of the targets that use discovery. The error counts the targets whose list is not good.
+func (c *Collector) Discover(ctx context.Context) error {
+	var lists sync.WaitGroup
+	targets := c.applied.Load().targets
+	for _, t := range targets {
+		if s := t.settings.Load(); s.config.Discovery.Enabled {
+			lists.Go(func() { t.discover(ctx, s) })
+		}
+	}
+	lists.Wait()
+	asked, failed := 0, 0
+	for _, t := range targets {
+		if d := t.discovered.Load(); d != nil {
+			asked++
+			if d.err != nil {
+				failed++
+			}
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("discover plans: %d of %d lists failed", failed, asked)
+	}
+	return ctx.Err()
+}
+
+// PollOnce polls every known plan once. The error counts the plans that failed.
 func (c *Collector) PollOnce(ctx context.Context) error {
 	var rounds sync.WaitGroup
 	targets := c.applied.Load().targets

@@ -69,6 +69,8 @@ type TargetConfig struct {
 	MaxConcurrentRequests int               `yaml:"max_concurrent_requests"`
 	Credentials           CredentialsConfig `yaml:"credentials"`
 	Plans                 []PlanConfig      `yaml:"plans,omitempty"`
+	// Discovery finds more plans than those that are listed.
+	Discovery DiscoveryConfig `yaml:"discovery"`
 }
 
 // PlanConfig is a backup plan to poll.
@@ -96,6 +98,7 @@ func (c *TargetConfig) setDefaults() {
 		MaxConcurrentRequests: 4,
 		Credentials:           CredentialsConfig{Type: CredentialsDefault},
 	}
+	c.Discovery.setDefaults()
 }
 
 // The default of poll_timeout, and that of stale_after in poll intervals.
@@ -136,6 +139,7 @@ var leafWants = map[reflect.Type]string{
 	reflect.TypeFor[model.Duration]():        "a duration such as 30s, 5m or 1d",
 	reflect.TypeFor[promconfig.URL]():        "a URL such as http://proxy.example:3128",
 	reflect.TypeFor[promconfig.TLSVersion](): "TLS12 or TLS13",
+	reflect.TypeFor[Pattern]():               "a regular expression such as prod-.*",
 }
 
 // configDir is the directory that the relative paths of a configuration file start from.

@@ -99,7 +99,13 @@ func TestBadConfig(t *testing.T) {
 		{"rate that is a text", in(target, "    requests_per_second: fast"), "test.yml:4: targets[0].requests_per_second: want a number"},
 		{"no concurrency", in(target, "    max_concurrent_requests: 0"), "test.yml:4: targets[0].max_concurrent_requests: want 1 to 64"},
 		{"empty account", in(target, "    account: \"\""), "test.yml:4: targets[0].account: want a name of up to 256 bytes; leave the key out for \"default\""},
-		{"no plans", instead("    plans:\n      - id: dbsa\n", ""), "test.yml:3: targets[0].plans: want at least one plan"},
+		{"no plans", instead("    plans:\n      - id: dbsa\n", ""), "test.yml:3: targets[0].plans: want at least one plan, or discovery.enabled: true"},
+		{"expression", in(target, "    discovery: {include: 'a('}"), "test.yml:4: targets[0].discovery.include: want a regular expression such as prod-.*"},
+		{"no include", in(target, "    discovery: {include: ''}"), "test.yml:4: targets[0].discovery.include: matches no plan; leave the key out for all"},
+		{"discovery too often", in(target, "    discovery: {interval: 9s}"), "test.yml:4: targets[0].discovery.interval: want 10s at the least; the API's quota is shared by the whole account"},
+		{"no status", in(target, "    discovery: {statuses: []}"), "test.yml:4: targets[0].discovery.statuses: want at least one; leave the key out for running"},
+		{"unknown plan status", in(target, "    discovery: {statuses: [running, finish]}"), "test.yml:4: targets[0].discovery.statuses[1]: want wait, init, running, stop, pause, locked, check_pass, unknown"},
+		{"statuses as text", in(target, "    discovery: {statuses: running}"), "test.yml:4: targets[0].discovery.statuses: want a list"},
 		{"plan without ID", instead("id: dbsa", "name: a"), "test.yml:9: targets[0].plans[0].id: is required, such as dbsqhnuhyw3abcd"},
 		{"two IDs in one", instead("id: dbsa", "id: dbsa,dbsb"), "test.yml:9: targets[0].plans[0].id: want the ID of one backup plan, such as dbsqhnuhyw3abcd"},
 		{"plan twice", in("      - id: dbsa", "      - id: dbsb\n      - id: dbsa"), "test.yml:11: targets[0].plans[2].id: is the plan of line 9 again"},
@@ -150,6 +156,14 @@ func TestConfigFileErrors(t *testing.T) {
 	}
 }
 
+func pattern(t *testing.T, text string) (p collector.Pattern) {
+	t.Helper()
+	if err := p.UnmarshalText([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 func TestConfigDefaults(t *testing.T) {
 	c := parse(t, "targets: [{region_id: cn-hangzhou, plans: [{id: dbsa}]}]")
 	want := &collector.Config{
@@ -161,6 +175,9 @@ func TestConfigDefaults(t *testing.T) {
 			Account: "default", RegionID: "cn-hangzhou", Network: dbsapi.NetworkPublic, RequestsPerSecond: 5, MaxConcurrentRequests: 4,
 			Credentials: collector.CredentialsConfig{Type: collector.CredentialsDefault},
 			Plans:       []collector.PlanConfig{{ID: "dbsa"}},
+			Discovery: collector.DiscoveryConfig{
+				Interval: model.Duration(10 * time.Minute), Include: pattern(t, ".*"), Statuses: []string{"running"},
+			},
 		}},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {

@@ -68,7 +68,9 @@ func (i *instruments) forget(account, region string) {
 // targetInstruments are the series of one target. They are looked up once, so that they start at 0, and so that an
 // answer that comes after the target is gone does not bring them back.
 type targetInstruments struct {
-	calls     map[string]*callInstruments
+	tasks *callInstruments
+	// plans is nil until discovery is on, so that a target without it has no series of it.
+	plans     atomic.Pointer[callInstruments]
 	skipped   prometheus.Counter
 	downloads map[string]prometheus.Observer
 	// clockSkew is nil before the first answer.
@@ -82,32 +84,36 @@ type callInstruments struct {
 	duration prometheus.Observer
 }
 
-func (i *instruments) target(account, region string, actions ...string) *targetInstruments {
+func (i *instruments) target(account, region string) *targetInstruments {
 	t := &targetInstruments{
-		calls:     make(map[string]*callInstruments),
+		tasks:     i.call(account, region, dbsapi.ActionDownloadTasks),
 		skipped:   i.skipped.WithLabelValues(account, region),
 		downloads: make(map[string]prometheus.Observer),
 	}
 	for _, kind := range []string{backupFull, backupIncremental, backupUnknown} {
 		t.downloads[kind] = i.downloads.WithLabelValues(account, region, kind)
 	}
-	for _, action := range actions {
-		call := &callInstruments{
-			requests: i.requests.WithLabelValues(account, region, action),
-			failures: make(map[dbsapi.Reason]prometheus.Counter),
-			duration: i.duration.WithLabelValues(action),
-		}
-		for _, reason := range dbsapi.Reasons {
-			call.failures[reason] = i.failures.WithLabelValues(account, region, action, string(reason))
-		}
-		t.calls[action] = call
-	}
 	return t
+}
+
+func (i *instruments) call(account, region, action string) *callInstruments {
+	call := &callInstruments{
+		requests: i.requests.WithLabelValues(account, region, action),
+		failures: make(map[dbsapi.Reason]prometheus.Counter),
+		duration: i.duration.WithLabelValues(action),
+	}
+	for _, reason := range dbsapi.Reasons {
+		call.failures[reason] = i.failures.WithLabelValues(account, region, action, string(reason))
+	}
+	return call
 }
 
 // observe counts one attempt to call the API.
 func (t *targetInstruments) observe(a dbsapi.Attempt) {
-	call := t.calls[a.Action]
+	call := t.tasks
+	if a.Action == dbsapi.ActionBackupPlans {
+		call = t.plans.Load()
+	}
 	call.requests.Inc()
 	if a.Err != nil {
 		call.failures[a.Err.Reason()].Inc()

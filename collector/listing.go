@@ -111,6 +111,8 @@ const (
 
 // listing is what a good poll found. It is not changed once it is published.
 type listing struct {
+	// rows is how many the API sent, those that come again included.
+	rows   int
 	counts [statusCount]int
 	bytes  [statusCount]int64
 	faults [faultCount]int
@@ -132,7 +134,7 @@ type listing struct {
 
 // newListing sums up the rows of a listing. cut tells that it ended before the API's own end.
 func newListing(rows []dbsapi.DownloadTask, total int64, cut bool, c TaskSeriesConfig, now time.Time) (*listing, []task) {
-	l := &listing{}
+	l := &listing{rows: len(rows)}
 	tasks := l.distinct(rows)
 	for i := range tasks {
 		l.count(&tasks[i])

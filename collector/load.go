@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	promconfig "github.com/prometheus/common/config"
@@ -151,10 +153,34 @@ func (d *document) checkTarget(key string, t *TargetConfig) error {
 	if err := d.checkCredentials(key+".credentials", &t.Credentials); err != nil {
 		return err
 	}
-	if len(t.Plans) == 0 {
-		return d.fail(key+".plans", "want at least one plan")
+	if len(t.Plans) == 0 && !t.Discovery.Enabled {
+		return d.fail(key+".plans", "want at least one plan, or discovery.enabled: true")
+	}
+	if err := d.checkDiscovery(key+".discovery", &t.Discovery); err != nil {
+		return err
 	}
 	return d.checkPlans(key, t.Plans)
+}
+
+// minDiscoveryInterval keeps lists of plans, which are many pages, from eating the quota that polls need.
+const minDiscoveryInterval = model.Duration(10 * time.Second)
+
+func (d *document) checkDiscovery(key string, c *DiscoveryConfig) error {
+	if c.Interval < minDiscoveryInterval {
+		return d.fail(key+".interval", "want 10s at the least; the API's quota is shared by the whole account")
+	}
+	if c.Include.text == "" {
+		return d.fail(key+".include", "matches no plan; leave the key out for all")
+	}
+	if len(c.Statuses) == 0 {
+		return d.fail(key+".statuses", "want at least one; leave the key out for running")
+	}
+	for i, status := range c.Statuses {
+		if !slices.Contains(planStatuses, status) {
+			return d.fail(fmt.Sprintf("%s.statuses[%d]", key, i), "want "+strings.Join(planStatuses, ", "))
+		}
+	}
+	return nil
 }
 
 func (d *document) checkPlans(key string, plans []PlanConfig) error {

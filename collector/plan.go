@@ -22,6 +22,13 @@ type planFacts struct {
 	name          string
 	databaseType  string
 	maxSuccessAge time.Duration
+
+	// discovered: the filters of discovery want the plan. It may be configured as well.
+	discovered bool
+	// status is the plan's own status, and autoDownload whether it downloads by itself; both are empty before discovery
+	// has seen the plan.
+	status       string
+	autoDownload *bool
 }
 
 // planState is what polls have found. It is not changed once it is published.
@@ -44,6 +51,18 @@ func newPlan(id string, facts planFacts) *plan {
 	p.state.Store(new(planState))
 	return p
 }
+
+// pages returns how many requests the plan's next poll needs, if the list is as long as it was.
+func (p *plan) pages() int {
+	s := p.state.Load()
+	if s.listing == nil {
+		return 1
+	}
+	return max(1, (s.listing.rows+rowsPerPage-1)/rowsPerPage)
+}
+
+// rowsPerPage is what the API client asks for, the most that the API gives.
+const rowsPerPage = 100
 
 // polled tells whether a poll has ended.
 func (s *planState) polled() bool { return s.polls > 0 }

@@ -61,6 +61,7 @@ const (
 	sectionPolling   = "Polling health, per plan"
 	sectionDownloads = "Downloads, per plan"
 	sectionTasks     = "Downloads, per task"
+	sectionDiscovery = "Discovery, only where a target uses it"
 	sectionAPI       = "API and exporter"
 )
 
@@ -143,12 +144,26 @@ var (
 	metricTaskBytes = metrics.add(sectionTasks, "download_task_data_bytes", typeGauge,
 		"Backup set size of the download task.", taskLabels...)
 
+	metricDiscoverySuccess = metrics.add(sectionDiscovery, "discovery_success", typeGauge,
+		"Whether the newest list of the account's plans succeeded (1) or failed (0). Absent before the first has ended.", targetLabels...)
+	metricDiscoveryLastSuccess = metrics.add(sectionDiscovery, "discovery_last_success_timestamp_seconds", typeGauge,
+		"Unix time at which the newest good list of the account's plans ended. Absent before the first.", targetLabels...)
+	metricDiscoveredPlans = metrics.add(sectionDiscovery, "discovered_plans", typeGauge,
+		"Plans that discovery has found, that its filters want, and that belong to this shard. Absent before the first good list.", targetLabels...)
+	metricPlanStatus = metrics.add(sectionDiscovery, "plan_status", typeGauge,
+		"Present status of the plan itself, always 1: wait, init, running, stop, pause, locked, check_pass or unknown. Only plans that discovery has seen.",
+		with(planLabels, "status")...)
+	metricAutoDownload = metrics.add(sectionDiscovery, "plan_auto_download_enabled", typeGauge,
+		"Whether the plan downloads every new backup set by itself (1) or not (0). Only plans of which discovery has seen it.", planLabels...)
+
 	metricAPIRequests = metrics.add(sectionAPI, "api_requests_total", typeCounter,
 		"Attempts to call the API, retries included.", with(targetLabels, "action")...)
 	metricAPIFailures = metrics.add(sectionAPI, "api_request_failures_total", typeCounter,
 		"Attempts to call the API that failed, by reason; all reasons are present from the start.", with(targetLabels, "action", "reason")...)
 	metricAPIDuration = metrics.add(sectionAPI, "api_request_duration_seconds", typeHistogram,
 		"Time from sending a request to the end of its answer.", "action")
+	metricCredentialsExpiry = metrics.add(sectionAPI, "credentials_expiry_timestamp_seconds", typeGauge,
+		"Unix time at which the credentials in use expire; they are renewed before. Absent where they do not expire or say not when.", targetLabels...)
 	metricClockSkew = metrics.add(sectionAPI, "exporter_clock_skew_seconds", typeGauge,
 		"Date of the API's newest answer minus the local time, in whole seconds at best. Absent before the first answer.", targetLabels...)
 	metricPollInterval = metrics.add(sectionAPI, "exporter_poll_interval_seconds", typeGauge,

@@ -3,6 +3,7 @@ package collector
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,14 +21,23 @@ type target struct {
 	onPoll          func(PollResult)
 	unknown         *unknownStatuses
 
+	shard Shard
+
 	settings atomic.Pointer[settings]
-	plans    atomic.Pointer[[]*plan]
-	// changed tells the loop that settings or plans are new.
-	changed chan struct{}
+	// discovered is what discovery has found, nil before its first attempt has ended and where it is off.
+	discovered atomic.Pointer[discovered]
+	// plans are those to poll, out of settings and discovered.
+	plans atomic.Pointer[[]*plan]
+	// mu serializes those who make plans: a reload and discovery.
+	mu sync.Mutex
+	// changed tells the loop that plans are new, and reconfigured discovery that settings are.
+	changed, reconfigured chan struct{}
+	// logBudget is called when the polls may need another number of requests.
+	logBudget func()
 
 	// rounds counts the rounds that were started; it belongs to the loop.
 	rounds uint64
-	// ready: the first round has ended.
+	// ready: every plan of the beginning has been polled.
 	ready atomic.Bool
 	// beat is when the loop last showed that it turns, in nanoseconds since 1970.
 	beat atomic.Int64
@@ -55,18 +65,32 @@ type PollResult struct {
 	Advice string
 }
 
-// update takes over new settings and plans and wakes the loop.
-func (t *target) update(s *settings, plans []*plan) {
+// update takes over new settings, with the plans that they bring.
+func (t *target) update(s *settings) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.settings.Store(s)
-	t.plans.Store(&plans)
+	if !s.config.Discovery.Enabled {
+		t.discovered.Store(nil)
+	}
+	t.mergePlans()
+	signal(t.reconfigured)
+}
+
+// signal wakes whoever waits on a channel that holds one value. If it is full, the last signal was not seen yet and
+// will do for both.
+func signal(ch chan<- struct{}) {
 	select {
-	case t.changed <- struct{}{}:
-	default: // the loop has not looked at the change before; it will see both
+	case ch <- struct{}{}:
+	default:
 	}
 }
 
 // run polls all plans at once, then every interval. Plans that come later are polled as soon as they come.
 func (t *target) run(ctx context.Context) {
+	var discovery sync.WaitGroup
+	discovery.Go(func() { t.runDiscovery(ctx) })
+	defer discovery.Wait()
 	next := time.Now()
 	for {
 		t.alive()
@@ -78,8 +102,8 @@ func (t *target) run(ctx context.Context) {
 			return
 		case <-t.changed:
 			timer.Stop()
-			if t.ready.Load() {
-				t.poll(ctx, func(p *plan) bool { return p.round == 0 })
+			if t.rounds > 0 {
+				t.poll(ctx, isNew)
 				next = earlier(next, time.Now().Add(t.settings.Load().interval))
 			}
 		case <-timer.C:
@@ -114,10 +138,13 @@ func (t *target) round(ctx context.Context) {
 	t.rounds++
 	t.poll(ctx, func(p *plan) bool { return p.round != t.rounds })
 	if ctx.Err() == nil {
-		t.ready.Store(true)
 		t.logRound()
+		t.logBudget()
 	}
 }
+
+// isNew tells whether a plan has never been part of a round.
+func isNew(p *plan) bool { return p.round == 0 }
 
 // poll polls the plans that are due, a few at a time, until none is left. Plans that join meanwhile are seen. It
 // returns when every poll has ended.
@@ -129,7 +156,7 @@ func (t *target) poll(ctx context.Context, due func(*plan) bool) {
 			if p == nil {
 				break
 			}
-			p.round = max(t.rounds, 1)
+			p.round = t.rounds
 			running++
 			go func() {
 				t.pollPlan(ctx, p)
@@ -137,6 +164,7 @@ func (t *target) poll(ctx context.Context, due func(*plan) bool) {
 			}()
 		}
 		if running == 0 {
+			t.settle(ctx)
 			return
 		}
 		select {
@@ -145,6 +173,16 @@ func (t *target) poll(ctx context.Context, due func(*plan) bool) {
 			t.alive()
 		case <-t.changed:
 		}
+	}
+}
+
+// settle makes the target ready once discovery, where it is on, has ended its first attempt and every plan its first poll.
+func (t *target) settle(ctx context.Context) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	discovering := t.settings.Load().config.Discovery.Enabled && t.discovered.Load() == nil
+	if ctx.Err() == nil && !discovering && t.first(isNew) == nil {
+		t.ready.Store(true)
 	}
 }
 
