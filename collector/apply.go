@@ -41,7 +41,7 @@ func (c *Collector) Apply(config *Config) error {
 	limiters := newLimiters(config, old)
 	all, err := c.newSettings(config, old, limiters)
 	if err != nil {
-		c.LoadFailed()
+		c.LoadFailed(err)
 		return err
 	}
 
@@ -73,9 +73,9 @@ func (c *Collector) Apply(config *Config) error {
 	return nil
 }
 
-// LoadFailed notes that a configuration could not be loaded, for the reload metrics.
-func (c *Collector) LoadFailed() {
-	c.reload.Store(&reloadState{goodAt: c.reload.Load().goodAt})
+// LoadFailed notes why a configuration could not be loaded, for the reload metrics and the status page.
+func (c *Collector) LoadFailed(err error) {
+	c.reload.Store(&reloadState{goodAt: c.reload.Load().goodAt, err: err})
 }
 
 // newSettings builds what the targets of a configuration need, in their order. Credentials that are configured as

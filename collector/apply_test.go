@@ -1,6 +1,7 @@
 package collector_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -144,7 +145,7 @@ func TestLoadFailed(t *testing.T) {
 		b := newBench(t, sim, configText("", "dbsa"))
 		defer b.run()()
 		b.pass(30 * time.Second)
-		b.collector.LoadFailed()
+		b.collector.LoadFailed(errors.New("config.yml:1: the file is empty"))
 		b.expect(map[string]string{
 			"exporter_config_last_reload_successful{}":                "0",
 			"exporter_config_last_reload_success_timestamp_seconds{}": "9.466848e+08",

@@ -49,6 +49,7 @@ type Collector struct {
 type reloadState struct {
 	ok     bool
 	goodAt time.Time
+	err    error
 }
 
 // Verify that a Collector can be registered.

@@ -43,6 +43,8 @@ type target struct {
 	beat atomic.Int64
 	// nextRound is when the next round is to start, likewise.
 	nextRound atomic.Int64
+	// progress is that of the round, nil between rounds.
+	progress atomic.Pointer[RoundStatus]
 }
 
 // settings are what a configuration says about a target. They are replaced as a whole.
@@ -150,7 +152,9 @@ func isNew(p *plan) bool { return p.round == 0 }
 // returns when every poll has ended.
 func (t *target) poll(ctx context.Context, due func(*plan) bool) {
 	ended := make(chan struct{})
-	for running := 0; ; {
+	defer t.progress.Store(nil)
+	for running, done := 0, 0; ; {
+		t.progress.Store(&RoundStatus{Done: done, Total: len(*t.plans.Load())})
 		for running < t.settings.Load().config.MaxConcurrentRequests && ctx.Err() == nil {
 			p := t.first(due)
 			if p == nil {
@@ -170,6 +174,7 @@ func (t *target) poll(ctx context.Context, due func(*plan) bool) {
 		select {
 		case <-ended:
 			running--
+			done++
 			t.alive()
 		case <-t.changed:
 		}

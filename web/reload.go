@@ -33,7 +33,7 @@ func (r *Reloader) Reload() error {
 	defer r.mu.Unlock()
 	config, err := r.load()
 	if err != nil {
-		r.collector.LoadFailed()
+		r.collector.LoadFailed(err)
 	} else {
 		err = r.collector.Apply(config)
 	}
