@@ -36,7 +36,7 @@ lint: $(TOOLS_BIN)/golangci-lint-$(GOLANGCI_LINT) ## Lint both modules.
 	cd test && $< run
 
 bench: ## Measure one page of 100 tasks beside the official clients, and a scrape.
-	cd test && go test ./bench -run '^$$' -bench . -benchmem
+	cd test && go run ./bench
 	go test ./collector -run '^$$' -bench . -benchmem
 
 fmt: $(TOOLS_BIN)/golangci-lint-$(GOLANGCI_LINT) ## Format both modules.

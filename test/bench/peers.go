@@ -6,11 +6,12 @@ import (
 	"io"
 	"net/http"
 
-	"aliyun_dbs_exporter/dbsapi"
-	"aliyun_dbs_exporter/dbsapi/credentials"
 	"github.com/alibabacloud-go/tea/dara"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/dbs"
+
+	"aliyun_dbs_exporter/dbsapi"
+	"aliyun_dbs_exporter/dbsapi/credentials"
 
 	"test/interop/official"
 )

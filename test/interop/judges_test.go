@@ -7,13 +7,14 @@ import (
 	"strconv"
 	"testing"
 
-	"aliyun_dbs_exporter/dbsapi"
 	openapi "github.com/alibabacloud-go/darabonba-openapi/v2/client"
 	"github.com/alibabacloud-go/tea/dara"
 	"github.com/alibabacloud-go/tea/tea"
 	legacyerrors "github.com/aliyun/alibaba-cloud-sdk-go/sdk/errors"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/dbs"
+
+	"aliyun_dbs_exporter/dbsapi"
 
 	"test/interop/official"
 )

@@ -9,10 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"aliyun_dbs_exporter/dbsapi"
 	legacyerrors "github.com/aliyun/alibaba-cloud-sdk-go/sdk/errors"
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/dbs"
 	"github.com/google/go-cmp/cmp"
+
+	"aliyun_dbs_exporter/dbsapi"
 
 	"test/interop/official"
 )

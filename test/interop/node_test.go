@@ -13,8 +13,9 @@ import (
 	"sync"
 	"testing"
 
-	"aliyun_dbs_exporter/dbsapi"
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/dbs"
+
+	"aliyun_dbs_exporter/dbsapi"
 
 	"test/interop/official"
 )

@@ -10,10 +10,11 @@ import (
 	"strings"
 	"testing"
 
-	"aliyun_dbs_exporter/dbsapi"
 	openapiutil "github.com/alibabacloud-go/darabonba-openapi/v2/utils"
 	"github.com/alibabacloud-go/tea/dara"
 	"github.com/google/go-cmp/cmp"
+
+	"aliyun_dbs_exporter/dbsapi"
 
 	"test/interop/official"
 )
