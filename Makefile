@@ -15,7 +15,7 @@ GOLANGCI_LINT = v2.15.0
 FUZZ_TIME ?= 5s
 FUZZ = ./dbsapi:FuzzDecode ./collector:FuzzParseConfig ./dbsapi/dbssim:FuzzServeHTTP
 
-.PHONY: build test test-unit test-suites fuzz lint bench fmt docs tools clean
+.PHONY: build test test-unit test-suites fuzz lint bench scale fmt docs tools clean
 
 build: ## Build the binary for this machine.
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o aliyun_dbs_exporter .
@@ -38,6 +38,9 @@ lint: $(TOOLS_BIN)/golangci-lint-$(GOLANGCI_LINT) ## Lint both modules.
 bench: ## Measure one page of 100 tasks beside the official clients, and a scrape.
 	cd test && go run ./bench
 	go test ./collector -run '^$$' -bench . -benchmem
+
+scale: ## Measure what one process carries; the figures in docs/scaling.md.
+	cd test && go run ./scale
 
 fmt: $(TOOLS_BIN)/golangci-lint-$(GOLANGCI_LINT) ## Format both modules.
 	$< fmt
