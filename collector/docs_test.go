@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,11 +23,8 @@ const (
 // The tables in docs/metrics.md are those of the code.
 func TestDocs(t *testing.T) {
 	path := filepath.Join("..", "docs", "metrics.md")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, found := strings.Cut(string(text), tablesBegin)
+	text := readFile(t, path)
+	before, rest, found := strings.Cut(text, tablesBegin)
 	_, after, closed := strings.Cut(rest, tablesEnd)
 	if !found || !closed {
 		t.Fatalf("%s has no room for the tables", path)
@@ -37,7 +36,7 @@ func TestDocs(t *testing.T) {
 		}
 		return
 	}
-	if diff := cmp.Diff(want, string(text)); diff != "" {
+	if diff := cmp.Diff(want, text); diff != "" {
 		t.Errorf("%s is not what `make docs` writes: %s", path, diff)
 	}
 }
@@ -59,4 +58,62 @@ func metricTables() string {
 	}
 	b.WriteString("\n")
 	return b.String()
+}
+
+// The Chinese README has the same headings, commands, flags, names and links as the English one.
+func TestChineseReadme(t *testing.T) {
+	english, chinese := readmeFacts(t, filepath.Join("..", "README.md")), readmeFacts(t, filepath.Join("..", "docs", "README.zh-CN.md"))
+	for kind := range english {
+		if len(english[kind]) == 0 {
+			t.Errorf("the README has no %s", kind)
+		}
+		if diff := cmp.Diff(english[kind], chinese[kind]); diff != "" {
+			t.Errorf("%s differ: %s", kind, diff)
+		}
+	}
+}
+
+var readmePatterns = map[string]*regexp.Regexp{
+	"headings": regexp.MustCompile(`(?m)^#+ `),
+	"code":     regexp.MustCompile("`[^`\n]+`"),
+	"commands": regexp.MustCompile(`(?m)^ {4,7}(?:go|make|\./)[^#\n]*`),
+	"examples": regexp.MustCompile("(?s)```(?:yaml|json)\n.*?```"),
+}
+
+// comment is what follows a # in an example.
+var comment = regexp.MustCompile(`(?m) *# .*$`)
+
+// readmeFacts returns what a README says in every language alike. Words in code may stand in another order.
+func readmeFacts(t *testing.T, path string) map[string][]string {
+	t.Helper()
+	text := readFile(t, path)
+	facts := map[string][]string{"links": links(path, text)}
+	for kind, pattern := range readmePatterns {
+		for _, fact := range pattern.FindAllString(text, -1) {
+			facts[kind] = append(facts[kind], strings.TrimSpace(comment.ReplaceAllString(fact, "")))
+		}
+	}
+	slices.Sort(facts["code"])
+	return facts
+}
+
+var linkPattern = regexp.MustCompile(`\]\(([^)#]+)[^)]*\)`)
+
+// links returns the files of the project that a page links to, by their path from here. READMEs name each other.
+func links(path, text string) (files []string) {
+	for _, match := range linkPattern.FindAllStringSubmatch(text, -1) {
+		if target := match[1]; !strings.Contains(target, "://") && !strings.Contains(target, "README") {
+			files = append(files, filepath.Join(filepath.Dir(path), target))
+		}
+	}
+	return files
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
