@@ -120,7 +120,7 @@ func (o *options) parse(args []string) (done bool, err error) {
 	app.Flag("log.level", "Only log messages with the given severity or above.").Default("info").EnumVar(&o.logLevel, "debug", "info", "warn", "error")
 	app.Flag("log.format", "Output format of log messages.").Default("logfmt").EnumVar(&o.logFormat, "logfmt", "json")
 	_, err = app.Parse(args)
-	if err == nil && (o.shard.Index < 0 || o.shard.Index >= o.shard.Count) {
+	if err == nil && !done && (o.shard.Index < 0 || o.shard.Index >= o.shard.Count) {
 		err = fmt.Errorf("shard.index %d is not from 0 to below shard.count %d", o.shard.Index, o.shard.Count)
 	}
 	return done, err

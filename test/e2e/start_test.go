@@ -1,0 +1,153 @@
+package e2e
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"aliyun_dbs_exporter/dbsapi/dbssim"
+
+	"test/internal/exporter"
+)
+
+// promtool accepts a page without a word.
+func promtool(t *testing.T, page string) {
+	t.Helper()
+	check := exec.CommandContext(t.Context(), exporter.Tool(t, "promtool"), "check", "metrics")
+	check.Stdin = strings.NewReader(page)
+	if out, err := check.CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("promtool check metrics: %v\n%s", err, out)
+	}
+}
+
+// Whoever has no account sees the whole of it within a minute.
+func TestDemo(t *testing.T) {
+	p := exporter.Start(t, exporter.Options{Args: []string{"--demo"}})
+	var first exporter.Page
+	exporter.Eventually(t, func() error {
+		first = p.Metrics()
+		return first.Is(`aliyun_dbs_poll_success{account="demo",plan_id="dbsdemobilling1",region_id="cn-shanghai"}`, 1)
+	})
+	p.Ready()
+	page := p.Metrics()
+	statuses := 0
+	for _, status := range []string{"checking", "init", "check_pass", "schedule", "running", "pause", "stop", "finish"} {
+		if page.Sum("aliyun_dbs_download_tasks", `status="`+status+`"`) > 0 {
+			statuses++
+		}
+	}
+	if statuses < 6 {
+		t.Errorf("%d statuses have tasks", statuses)
+	}
+	for _, metric := range []string{
+		"aliyun_dbs_download_task_duration_seconds", "aliyun_dbs_download_task_data_bytes", "aliyun_dbs_download_data_bytes",
+		"aliyun_dbs_discovered_plans", "aliyun_dbs_plan_auto_download_enabled",
+	} {
+		if page.Sum(metric) == 0 {
+			t.Errorf("%s is not there", metric)
+		}
+	}
+	promtool(t, p.Get("/metrics"))
+	changes := func(p exporter.Page) float64 {
+		return p.Sum("aliyun_dbs_download_tasks_finished_total") + p.Sum("aliyun_dbs_download_tasks_failed_total")
+	}
+	exporter.Eventually(t, func() error {
+		if now := p.Metrics(); changes(now) == changes(first) {
+			return errNothingChanges
+		}
+		return nil
+	})
+}
+
+func TestCommandLine(t *testing.T) {
+	e := newEndpoint(t, dbssim.Plan{ID: "dbsgood", Tasks: dbssim.Fixed(finished(3)...)})
+	tests := []struct {
+		name           string
+		options        exporter.Options
+		code           int
+		stdout, stderr []string
+	}{
+		{"unknown flag", exporter.Options{Args: []string{"--frobnicate"}}, 2, nil, []string{"unknown long flag '--frobnicate', try --help"}},
+		{"bad value", exporter.Options{Args: []string{"--log.level=loud"}}, 2, nil, []string{"enum value must be one of debug,info,warn,error"}},
+		{"bad shard", exporter.Options{Args: []string{"--shard.count=3", "--shard.index=3"}}, 2, nil, []string{"shard.index 3 is not from 0 to below shard.count 3"}},
+		{"bad flag from the environment", exporter.Options{Env: []string{"ALIYUN_DBS_EXPORTER_SHARD_COUNT=many"}}, 2, nil, []string{"try --help"}},
+		{"version", exporter.Options{Args: []string{"--version"}}, 0, []string{"aliyun_dbs_exporter, version "}, nil},
+		{"help", exporter.Options{Args: []string{"--help"}}, 0, []string{"--config.file", "$ALIYUN_DBS_EXPORTER_CONFIG_FILE", "--shard.index", "--web.config.file"}, nil},
+		{"no file", exporter.Options{Args: []string{"--config.file=nowhere.yml"}}, 1, nil, []string{"read configuration nowhere.yml: no such file or directory; name another with --config.file"}},
+		{
+			"bad file", exporter.Options{Config: strings.Replace(e.config("", "dbsgood"), "poll_interval", "pol_interval", 1)}, 1, nil,
+			[]string{"config.yml:1: pol_interval: unknown key, did you mean poll_interval?"},
+		},
+		{
+			"bad secret", exporter.Options{Config: strings.Replace(e.config("", "dbsgood"), "region_id:", "access_key_secret: "+secretMark+"\n    region_id:", 1)}, 1, nil,
+			[]string{"config.yml:5: targets[0].access_key_secret: unknown key"},
+		},
+		{"bad web file", exporter.Options{Config: e.config("", "dbsgood"), Args: []string{"--config.check", "--web.config.file=nowhere.yml"}}, 1, nil, []string{"nowhere.yml"}},
+		{
+			"check", exporter.Options{Config: e.config("", "dbsgood, name: orders"), Args: []string{"--config.check"}}, 0,
+			[]string{"poll_timeout: 1s", "access_key_secret: <secret>", "name: orders", "include: .*"}, nil,
+		},
+		{
+			"once", exporter.Options{Config: e.config("", "dbsgood"), Args: []string{"--once"}}, 0,
+			[]string{`aliyun_dbs_download_tasks{account="acme",plan_id="dbsgood",region_id="cn-hangzhou",status="finish"} 3`}, []string{"dbsgood"},
+		},
+		{
+			"once, with a plan that fails", exporter.Options{Config: e.config("", "dbsgood", "dbsbad"), Args: []string{"--once"}}, 1,
+			[]string{`aliyun_dbs_download_tasks{account="acme",plan_id="dbsgood",region_id="cn-hangzhou",status="finish"} 3`, `poll_success{account="acme",plan_id="dbsbad",region_id="cn-hangzhou"} 0`},
+			[]string{"dbsbad", "not_found", "Check that the backup plan still exists", "poll once: 1 of 2 plans failed"},
+		},
+		{"flag from the environment", exporter.Options{Args: []string{"--once"}, Env: []string{"ALIYUN_DBS_EXPORTER_DEMO=true"}}, 1, []string{"dbsdemoorders01"}, []string{"dbsdemodeleted1"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := exporter.Run(t, tt.options)
+			if r.Code != tt.code {
+				t.Errorf("exit code is %d, want %d", r.Code, tt.code)
+			}
+			for _, want := range tt.stdout {
+				if !strings.Contains(r.Stdout, want) {
+					t.Errorf("standard output lacks %q:\n%s", want, r.Stdout)
+				}
+			}
+			for _, want := range tt.stderr {
+				if !strings.Contains(r.Stderr, want) {
+					t.Errorf("standard error lacks %q:\n%s", want, r.Stderr)
+				}
+			}
+			if strings.Contains(r.Stderr, "goroutine ") || len(tt.stdout) == 0 && r.Stdout != "" {
+				t.Errorf("stack trace, or words on standard output:\n%s%s", r.Stdout, r.Stderr)
+			}
+			if strings.Contains(tt.name, "once") {
+				promtool(t, r.Stdout)
+			}
+			searchFor(t, "output", r.Stdout+r.Stderr)
+		})
+	}
+}
+
+// The exporter stops within 5 s and exits with 0, also in the middle of a poll, and lets a scrape end.
+func TestStops(t *testing.T) {
+	for name, signal := range stopSignals {
+		t.Run(name, func(t *testing.T) {
+			e := newEndpoint(t, dbssim.Plan{ID: "dbsslow"})
+			e.SetFault("dbsslow", dbssim.Fault{Delay: time.Minute})
+			p := exporter.Start(t, exporter.Options{Config: strings.Replace(e.config("poll_timeout: 50s", "dbsslow"), "poll_interval: 1s", "poll_interval: 1m", 1)})
+			exporter.Eventually(t, func() error {
+				if len(e.Requests()) == 0 {
+					return errNothingChanges
+				}
+				return nil
+			})
+			begin := time.Now()
+			p.Signal(signal)
+			if code := p.Wait(5 * time.Second); code != 0 {
+				t.Errorf("exit code is %d:\n%s", code, p.Stderr)
+			}
+			t.Logf("stopped after %v", time.Since(begin))
+			if !strings.Contains(p.Stderr.String(), "msg=Stopped") {
+				t.Errorf("the log does not say so:\n%s", p.Stderr)
+			}
+		})
+	}
+}
