@@ -10,6 +10,7 @@ import (
 	promconfig "github.com/prometheus/common/config"
 
 	"aliyun_dbs_exporter/dbsapi"
+	"aliyun_dbs_exporter/dbsapi/credentials"
 )
 
 // applied is a configuration in use. It is not changed once it is published.
@@ -78,18 +79,13 @@ func (c *Collector) LoadFailed(err error) {
 	c.reload.Store(&reloadState{goodAt: c.reload.Load().goodAt, err: err})
 }
 
-// newSettings builds what the targets of a configuration need, in their order. Credentials that are configured as
-// before are taken over, with the session tokens that they hold.
+// newSettings builds what the targets of a configuration need, in their order. What is configured as before is taken
+// over: credentials with the session tokens that they hold, clients with their open connections.
 func (c *Collector) newSettings(config *Config, old *applied, limiters map[quota]*dbsapi.Limiter) ([]*settings, error) {
-	// Idle connections end before the gateway closes them; else a request is lost to find out. HTTP/1.1 is what the
-	// gateway was measured with.
-	clientOptions := []promconfig.HTTPClientOption{promconfig.WithIdleConnTimeout(dbsapi.IdleConnTimeout), promconfig.WithHTTP2Disabled()}
-	if c.options.Dial != nil {
-		clientOptions = append(clientOptions, promconfig.WithDialContextFunc(c.options.Dial))
-	}
-	httpClient, err := promconfig.NewClientFromConfig(config.HTTPClient.options(), "dbs", clientOptions...)
+	sameHTTP := old.config != nil && reflect.DeepEqual(old.config.HTTPClient, config.HTTPClient)
+	newClient, err := c.clientBuilder(config, limiters)
 	if err != nil {
-		return nil, errors.New("http_client: these options do not make a client")
+		return nil, err
 	}
 	var all []*settings
 	for i := range config.Targets {
@@ -100,26 +96,50 @@ func (c *Collector) newSettings(config *Config, old *applied, limiters map[quota
 			timeout:  time.Duration(config.PollTimeout),
 			series:   config.TaskSeries,
 		}
-		t := old.target(tc.Account, tc.RegionID)
-		if t != nil && reflect.DeepEqual(t.settings.Load().config.Credentials, tc.Credentials) {
-			s.credentials = t.settings.Load().credentials
-		} else {
+		if t := old.target(tc.Account, tc.RegionID); t != nil {
+			before := t.settings.Load()
+			if reflect.DeepEqual(before.config.Credentials, tc.Credentials) {
+				s.credentials = before.credentials
+			}
+			if sameHTTP && s.credentials != nil && before.config.endpoint() == tc.endpoint() {
+				s.client = before.client
+			}
+		}
+		if s.credentials == nil {
 			s.credentials = tc.Credentials.provider()
 		}
-		s.client, err = dbsapi.New(dbsapi.Options{
+		if s.client == nil {
+			if s.client, err = newClient(tc, s.credentials); err != nil {
+				return nil, fmt.Errorf("target %s in %s: %w", tc.Account, tc.RegionID, err)
+			}
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// clientBuilder returns a function that makes the API clients of a configuration, which share their connections.
+func (c *Collector) clientBuilder(config *Config, limiters map[quota]*dbsapi.Limiter) (func(*TargetConfig, credentials.Provider) (*dbsapi.Client, error), error) {
+	// Idle connections end before the gateway closes them; else a request is lost to find out. HTTP/1.1 is what the
+	// gateway was measured with.
+	options := []promconfig.HTTPClientOption{promconfig.WithIdleConnTimeout(dbsapi.IdleConnTimeout), promconfig.WithHTTP2Disabled()}
+	if c.options.Dial != nil {
+		options = append(options, promconfig.WithDialContextFunc(c.options.Dial))
+	}
+	httpClient, err := promconfig.NewClientFromConfig(config.HTTPClient.options(), "dbs", options...)
+	if err != nil {
+		return nil, errors.New("http_client: these options do not make a client")
+	}
+	return func(tc *TargetConfig, provider credentials.Provider) (*dbsapi.Client, error) {
+		return dbsapi.New(dbsapi.Options{
 			Endpoint:    tc.endpoint(),
-			Credentials: s.credentials,
+			Credentials: provider,
 			HTTPClient:  httpClient,
 			Limiter:     limiters[tc.quota()],
 			Observe:     c.observer(tc),
 			UserAgent:   userAgent(),
 		})
-		if err != nil {
-			return nil, fmt.Errorf("target %s in %s: %w", tc.Account, tc.RegionID, err)
-		}
-		all = append(all, s)
-	}
-	return all, nil
+	}, nil
 }
 
 // observer counts the attempts of a target's client, for as long as the target is there.
