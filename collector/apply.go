@@ -63,6 +63,8 @@ func (c *Collector) Apply(config *Config) error {
 		limiters[key].SetRequestsPerSecond(rate)
 	}
 	c.applied.Store(next)
+	proxy := config.HTTPClient.options().ProxyConfig
+	credentials.SetProxy(proxy.Proxy())
 	for _, t := range old.targets {
 		if next.target(t.account, t.region) == nil {
 			c.instruments.forget(t.account, t.region)

@@ -16,6 +16,7 @@ var errIncomplete = errors.New("the answer lacks a member")
 // fromSDK asks a provider of credentials-go once. The provider must be new: it caches, it is not safe for concurrent
 // use, and after a failure it can be in a state from which it does not recover.
 func fromSDK(p providers.CredentialsProvider) (cred Credentials, err error) {
+	useProxy()
 	defer func() {
 		if recover() != nil {
 			cred, err = Credentials{}, errIncomplete

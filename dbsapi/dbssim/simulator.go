@@ -51,6 +51,8 @@ type Simulator struct {
 	faults   map[string]*Fault
 	nonces   map[string]time.Time
 	requests []Request
+	// sessions are the temporary keys that were issued, by key ID.
+	sessions map[string]*session
 }
 
 // New returns an endpoint that serves the accounts. A nil now means the real time.
@@ -58,7 +60,7 @@ func New(now func() time.Time, accounts ...Account) *Simulator {
 	if now == nil {
 		now = time.Now
 	}
-	s := &Simulator{now: now, faults: make(map[string]*Fault), nonces: make(map[string]time.Time)}
+	s := &Simulator{now: now, faults: make(map[string]*Fault), nonces: make(map[string]time.Time), sessions: make(map[string]*session)}
 	for _, a := range accounts {
 		s.accounts = append(s.accounts, &a)
 	}
@@ -191,6 +193,9 @@ func (s *Simulator) accountOf(keyID string) *Account {
 			return a
 		}
 	}
+	if issued := s.sessions[keyID]; issued != nil {
+		return s.accountOf(issued.account)
+	}
 	return &Account{}
 }
 
@@ -206,6 +211,9 @@ func (s *Simulator) secretOf(id identity) (string, *gatewayError) {
 		default:
 			return a.AccessKeySecret, nil
 		}
+	}
+	if issued := s.sessions[id.keyID]; issued != nil {
+		return issued.secretFor(id.token, s.now())
 	}
 	return "", gateway(http.StatusNotFound, "InvalidAccessKeyId.NotFound", "Specified access key is not found.")
 }

@@ -111,7 +111,7 @@ func TestEndsCountOnce(t *testing.T) {
 	old := finished(5)
 	list.set(append(old, running)...)
 	e := newEndpoint(t, dbssim.Plan{ID: "dbsa", Tasks: list.tasks})
-	counts := func(finished, polls float64) map[string]float64 {
+	counts := func(finished float64) map[string]float64 {
 		return map[string]float64{
 			plan("download_tasks_finished_total", "dbsa", ""):                                                                   finished,
 			plan("download_tasks_failed_total", "dbsa", ""):                                                                     0,
@@ -138,7 +138,7 @@ func TestEndsCountOnce(t *testing.T) {
 	check := func(p *exporter.Process, finished float64) {
 		t.Helper()
 		page := p.Metrics()
-		want := counts(finished, 0)
+		want := counts(finished)
 		for series, value := range want {
 			series = strings.Replace(series, `le="900.0"`, `le="900"`, 1)
 			if err := page.Is(series, value); err != nil {

@@ -139,7 +139,8 @@ func simulator(n int) http.Handler {
 }
 
 func configText(endpoint string, n int) string {
-	text := fmt.Sprintf(`poll_interval: %v
+	var text strings.Builder
+	fmt.Fprintf(&text, `poll_interval: %v
 targets:
   - region_id: cn-hangzhou
     endpoint: %s
@@ -149,9 +150,9 @@ targets:
     plans:
 `, interval, endpoint, rate)
 	for i := range n {
-		text += fmt.Sprintf("      - id: dbs%09d\n", i)
+		fmt.Fprintf(&text, "      - id: dbs%09d\n", i)
 	}
-	return text
+	return text.String()
 }
 
 // listening reads the log up to the line that names the address, and goes on reading so that the process never waits.
