@@ -3,6 +3,7 @@ package credentials
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net"
 	"net/url"
 	"regexp"
@@ -78,6 +79,9 @@ func class(err error) string {
 		netErr net.Error
 	)
 	text := err.Error()
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		return pathErr.Path + ": " + pathErr.Err.Error()
+	}
 	switch {
 	case errors.Is(err, errIncomplete), strings.Contains(text, "fail to get credentials"), strings.Contains(text, "parsing time"):
 		return "the answer lacks credentials"

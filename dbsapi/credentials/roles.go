@@ -61,28 +61,33 @@ func fetcher(operation, host string, build func(context.Context) (providers.Cred
 func RAMRole(source Provider, o RoleOptions) *Session {
 	o = o.withDefaults()
 	return NewSession(func(ctx context.Context) (Credentials, error) {
-		from, err := source.Get(ctx)
-		if err != nil {
-			return Credentials{}, failed("assume RAM role", "", err)
-		}
-		cred, err := fetcher("assume RAM role", o.STSEndpoint, func(context.Context) (providers.CredentialsProvider, error) {
-			return providers.NewRAMRoleARNCredentialsProviderBuilder().
-				WithAccessKeyId(from.AccessKeyID).
-				WithAccessKeySecret(from.AccessKeySecret).
-				WithSecurityToken(from.SecurityToken).
-				WithRoleArn(o.RoleARN).
-				WithRoleSessionName(o.SessionName).
-				WithDurationSeconds(int(o.SessionDuration.Seconds())).
-				WithExternalId(o.ExternalID).
-				WithStsEndpoint(o.STSEndpoint).
-				Build()
-		})(ctx)
-		var failure *Error
-		if errors.As(err, &failure) && failure.Class == classTokenRejected {
-			source.Reject(from)
+		cred, from, err := assume(ctx, source, o)
+		if failure, ok := errors.AsType[*Error](err); ok && failure.Class == classTokenRejected && source.Reject(from) {
+			cred, _, err = assume(ctx, source, o)
 		}
 		return cred, err
 	})
+}
+
+// assume asks STS for a session, and returns what it was asked with as well.
+func assume(ctx context.Context, source Provider, o RoleOptions) (cred, from Credentials, err error) {
+	from, err = source.Get(ctx)
+	if err != nil {
+		return Credentials{}, from, failed("assume RAM role", "", err)
+	}
+	cred, err = fetcher("assume RAM role", o.STSEndpoint, func(context.Context) (providers.CredentialsProvider, error) {
+		return providers.NewRAMRoleARNCredentialsProviderBuilder().
+			WithAccessKeyId(from.AccessKeyID).
+			WithAccessKeySecret(from.AccessKeySecret).
+			WithSecurityToken(from.SecurityToken).
+			WithRoleArn(o.RoleARN).
+			WithRoleSessionName(o.SessionName).
+			WithDurationSeconds(int(o.SessionDuration.Seconds())).
+			WithExternalId(o.ExternalID).
+			WithStsEndpoint(o.STSEndpoint).
+			Build()
+	})(ctx)
+	return cred, from, err
 }
 
 // OIDCRole assumes a RAM role with an OIDC token, as RRSA gives to the pods of a Kubernetes service account.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -200,13 +201,7 @@ func (t *Tokens) mayCall(role *Role, keyID string) bool {
 	if len(role.Callers) == 0 {
 		return true
 	}
-	account := t.sim.accountOf(keyID).AccessKeyID
-	for _, caller := range role.Callers {
-		if caller == account {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(role.Callers, t.sim.accountOf(keyID).AccessKeyID)
 }
 
 // metadataLife is for how long a token of the metadata service lives at the most.
@@ -215,7 +210,7 @@ const metadataLife = 6 * time.Hour
 // Metadata answers as the metadata service of an ECS instance that has a role for an account. It is meant for
 // http://100.100.100.200.
 func (t *Tokens) Metadata(role, account string) http.Handler {
-	const credentials = "/latest/meta-data/ram/security-credentials/"
+	const folder = "/latest/meta-data/ram/security-credentials/"
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		life, ok := t.begin(w, r)
 		switch {
@@ -224,9 +219,9 @@ func (t *Tokens) Metadata(role, account string) http.Handler {
 			_, _ = w.Write([]byte(t.metadataToken()))
 		case !t.metadataAllowed(r.Header.Get("X-Aliyun-Ecs-Metadata-Token")):
 			http.Error(w, "Forbidden", http.StatusForbidden)
-		case r.URL.Path == credentials:
+		case r.URL.Path == folder:
 			_, _ = w.Write([]byte(role))
-		case strings.TrimPrefix(r.URL.Path, credentials) == role:
+		case strings.TrimPrefix(r.URL.Path, folder) == role:
 			answer := t.sim.issue(account, life)
 			answer["Code"], answer["LastUpdated"] = "Success", t.sim.now().UTC().Format(time.RFC3339)
 			writeJSON(w, answer)

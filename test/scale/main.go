@@ -46,7 +46,7 @@ func run(sizes []string) error {
 	}
 	defer os.RemoveAll(dir)
 	binary := filepath.Join(dir, "aliyun_dbs_exporter")
-	build := exec.Command("go", "build", "-o", binary, ".")
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", binary, ".")
 	build.Dir = ".." // the exporter's module; the test module starts commands in its own folder
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {

@@ -55,7 +55,7 @@ func Binary(t testing.TB) string {
 			return
 		}
 		build.binary = filepath.Join(dir, "aliyun_dbs_exporter")
-		cmd := exec.Command("go", "build", "-race", "-o", build.binary, ".")
+		cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "go", "build", "-race", "-o", build.binary, ".")
 		cmd.Dir = root
 		if out, err := cmd.CombinedOutput(); err != nil {
 			build.err = fmt.Errorf("build the exporter: %w\n%s", err, out)
