@@ -104,6 +104,10 @@ func class(err error) string {
 		return "connection refused"
 	case strings.Contains(text, "unreachable"), strings.Contains(text, "no route"):
 		return "no route to the host"
+	case strings.Contains(text, "must be specified"), strings.HasPrefix(text, "ERROR: Can not open file"):
+		return "not there"
+	case strings.HasPrefix(text, "ERROR:"):
+		return "the profile is not there or lacks a key"
 	case strings.Contains(text, "nmarshal"):
 		return "the answer is not readable"
 	}

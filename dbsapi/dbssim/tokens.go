@@ -127,6 +127,8 @@ func (t *Tokens) Calls() int {
 
 // begin counts a request and returns the lifetime; ok is false where a fault has answered.
 func (t *Tokens) begin(w http.ResponseWriter, r *http.Request) (life time.Duration, ok bool) {
+	// A server notices that a client has left only when the request has been read.
+	_, _ = parameters(r)
 	t.mu.Lock()
 	t.calls++
 	life, fault := t.lifetime, t.fault

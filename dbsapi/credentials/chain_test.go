@@ -1,0 +1,222 @@
+package credentials_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"aliyun_dbs_exporter/dbsapi/credentials"
+)
+
+// chainHome gives the default chain an empty environment and home, without a metadata service.
+func chainHome(t *testing.T) string {
+	t.Helper()
+	home := t.TempDir()
+	for _, name := range []string{
+		"ACCESS_KEY_ID", "ACCESS_KEY_SECRET", "SECURITY_TOKEN", "ROLE_ARN", "ROLE_SESSION_NAME", "OIDC_PROVIDER_ARN", "OIDC_TOKEN_FILE",
+		"CONFIG_FILE", "PROFILE", "CLI_PROFILE_DISABLED", "CREDENTIALS_FILE", "ECS_METADATA", "CREDENTIALS_URI",
+	} {
+		t.Setenv("ALIBABA_CLOUD_"+name, "")
+		os.Unsetenv("ALIBABA_CLOUD_" + name)
+	}
+	t.Setenv("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true")
+	t.Setenv("HOME", home)
+	return home
+}
+
+// put writes a file below the home.
+func put(t *testing.T, home, name, text string) {
+	t.Helper()
+	path := filepath.Join(home, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// cli is a configuration of the aliyun CLI.
+func cli(profiles ...map[string]any) string {
+	text, err := json.Marshal(map[string]any{"current": profiles[0]["name"], "profiles": profiles})
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+func cliKey(name string) map[string]any {
+	return map[string]any{"name": name, "mode": "AK", "access_key_id": "cli-key", "access_key_secret": secretMark}
+}
+
+// The first source of the chain that has credentials gives them.
+func TestDefaultChain(t *testing.T) {
+	c := newCloud(t, time.Hour)
+	const ini = "[default]\ntype = access_key\naccess_key_id = ini-key\naccess_key_secret = " + secretMark + "\n"
+	environment := func(t *testing.T, _ string) {
+		t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "env-key")
+		t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", secretMark)
+	}
+	oneProfile := func(p map[string]any) func(*testing.T, string) {
+		return func(t *testing.T, home string) { put(t, home, ".aliyun/config.json", cli(p)) }
+	}
+	iniFile := func(t *testing.T, home string) { put(t, home, ".alibabacloud/credentials", ini) }
+	ran := filepath.Join(t.TempDir(), "ran")
+	tests := []struct {
+		name string
+		set  []func(*testing.T, string)
+		key  string // or its beginning
+		err  string
+	}{
+		{"environment", []func(*testing.T, string){environment, oneProfile(cliKey("a")), iniFile}, "env-key", ""},
+		{"session in the environment", []func(*testing.T, string){environment, func(t *testing.T, _ string) { t.Setenv("ALIBABA_CLOUD_SECURITY_TOKEN", "x") }}, "env-key", ""},
+		{"CLI profile", []func(*testing.T, string){oneProfile(cliKey("a")), iniFile}, "cli-key", ""},
+		{"named CLI profile", []func(*testing.T, string){func(t *testing.T, home string) {
+			other := cliKey("b")
+			other["access_key_id"] = "b-key"
+			put(t, home, "elsewhere.json", cli(cliKey("a"), other))
+			t.Setenv("ALIBABA_CLOUD_CONFIG_FILE", filepath.Join(home, "elsewhere.json"))
+			t.Setenv("ALIBABA_CLOUD_PROFILE", "b")
+		}}, "b-key", ""},
+		{"CLI profile that runs a command", []func(*testing.T, string){
+			oneProfile(map[string]any{"name": "a", "mode": "External", "process_command": "touch " + ran}), iniFile,
+		}, "ini-key", ""},
+		{"CLI profile that is rewritten", []func(*testing.T, string){oneProfile(map[string]any{"name": "a", "mode": "OAuth"}), iniFile}, "ini-key", ""},
+		{"CLI profile on one that runs a command", []func(*testing.T, string){func(t *testing.T, home string) {
+			put(t, home, ".aliyun/config.json", cli(
+				map[string]any{"name": "a", "mode": "ChainableRamRoleArn", "source_profile": "b", "ram_role_arn": readerRole, "ram_session_name": "test"},
+				map[string]any{"name": "b", "mode": "External", "process_command": "touch " + ran},
+			))
+		}, iniFile}, "ini-key", ""},
+		{"CLI profile on itself", []func(*testing.T, string){
+			oneProfile(map[string]any{"name": "a", "mode": "ChainableRamRoleArn", "source_profile": "a", "ram_role_arn": readerRole, "ram_session_name": "test"}), iniFile,
+		}, "ini-key", ""},
+		{
+			"CLI profile that is not there",
+			[]func(*testing.T, string){oneProfile(cliKey("a")), func(t *testing.T, _ string) { t.Setenv("ALIBABA_CLOUD_PROFILE", "zzz") }, iniFile},
+			"",
+			"default chain: no source has credentials (environment: not there; credentials file: the profile is not there or lacks a key)",
+		},
+		{"unreadable CLI configuration", []func(*testing.T, string){
+			func(t *testing.T, home string) {
+				put(t, home, ".aliyun/config.json", `{"profiles": [{"access_key_secret": "`+secretMark+`"]`)
+			}, iniFile,
+		}, "ini-key", ""},
+		{"credentials file", []func(*testing.T, string){iniFile}, "ini-key", ""},
+		{"credentials URI", []func(*testing.T, string){func(t *testing.T, _ string) { t.Setenv("ALIBABA_CLOUD_CREDENTIALS_URI", c.uri) }}, "STS.", ""},
+		{"nothing", nil, "", "default chain: no source has credentials (environment: not there; credentials file: not there)"},
+		{"half of it", []func(*testing.T, string){func(t *testing.T, _ string) { t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", keyMark) }}, "", "default chain: no source has credentials"},
+		{"URI that nobody answers", []func(*testing.T, string){func(t *testing.T, _ string) {
+			t.Setenv("ALIBABA_CLOUD_CREDENTIALS_URI", "http://127.0.0.1:1/"+pathMark+"?key="+secretMark)
+		}}, "", "default chain: no source has credentials (environment: not there; credentials file: not there; credentials URI: connection refused)"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			home := chainHome(t)
+			for _, set := range tt.set {
+				set(t, home)
+			}
+			cred, err := credentials.Default().Get(t.Context())
+			switch {
+			case tt.err == "" && (err != nil || !strings.HasPrefix(cred.AccessKeyID, tt.key) || cred.AccessKeySecret == ""):
+				t.Errorf("got key %q, %v, want %q", cred.AccessKeyID, err, tt.key)
+			case tt.err != "" && (err == nil || !strings.HasPrefix(err.Error(), tt.err)):
+				t.Errorf("error is %v, want %q", err, tt.err)
+			}
+			if err != nil {
+				searchFor(t, tt.name, err.Error())
+			}
+		})
+	}
+	if _, err := os.Stat(ran); err == nil {
+		t.Error("the command of a profile was run")
+	}
+}
+
+// The chain of credentials-go asks its last source for ever after one failure; this one starts anew.
+func TestDefaultChainRecovers(t *testing.T) {
+	home := chainHome(t)
+	p := credentials.Default()
+	if _, err := p.Get(t.Context()); err == nil {
+		t.Fatal("there are credentials")
+	}
+	put(t, home, ".alibabacloud/credentials", "[default]\ntype = access_key\naccess_key_id = ini-key\naccess_key_secret = x\n")
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for begin := time.Now(); ; <-tick.C {
+		if cred, err := p.Get(t.Context()); err == nil && cred.AccessKeyID == "ini-key" {
+			break
+		} else if time.Since(begin) > 10*time.Second {
+			t.Fatalf("still %v", err)
+		}
+	}
+	// A profile that is rotated in place is seen when the API rejects the old key.
+	put(t, home, ".alibabacloud/credentials", "[default]\ntype = access_key\naccess_key_id = new-key\naccess_key_secret = x\n")
+	old, err := p.Get(t.Context())
+	if err != nil || old.AccessKeyID != "ini-key" || !p.Reject(old) {
+		t.Errorf("got %s, %v", old.AccessKeyID, err)
+	}
+	if cred, err := p.Get(t.Context()); err != nil || cred.AccessKeyID != "new-key" {
+		t.Errorf("got %s, %v", cred.AccessKeyID, err)
+	}
+}
+
+// Secrets in files are read again when they change; while a file is away the last good ones stay.
+func TestKeys(t *testing.T) {
+	secret := writeFile(t, "secret", secretMark+"\n")
+	k := credentials.NewKeys(credentials.Given(keyMark), credentials.File(secret), nil)
+	get := func(want string) {
+		t.Helper()
+		if cred, err := k.Get(t.Context()); err != nil || cred.AccessKeySecret != want || cred.AccessKeyID != keyMark {
+			t.Errorf("got %s and %v, want %s", cred.AccessKeySecret, err, want)
+		}
+	}
+	get(secretMark)
+	old, err := k.Get(t.Context())
+	if err != nil || k.Reject(old) {
+		t.Errorf("a rejected key that nobody changed is worth another attempt, %v", err)
+	}
+	if err := os.WriteFile(secret, []byte("new"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if !k.Reject(old) {
+		t.Error("a key that changed is not worth another attempt")
+	}
+	get("new")
+	for what, spoil := range map[string]func() error{
+		"gone":  func() error { return os.Remove(secret) },
+		"empty": func() error { return os.WriteFile(secret, []byte(" \n"), 0o600) },
+		"huge":  func() error { return os.WriteFile(secret, make([]byte, 1<<20), 0o600) },
+	} {
+		if err := spoil(); err != nil {
+			t.Fatal(err)
+		}
+		get("new")
+		_, err := credentials.NewKeys(credentials.Given(keyMark), credentials.File(secret), nil).Get(t.Context())
+		want := map[string]string{"gone": "no such file or directory", "empty": "the file is empty", "huge": "the file is too large for a secret"}[what]
+		if err == nil || err.Error() != "read "+secret+": "+want {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if !k.ExpiresAt().IsZero() {
+		t.Error("keys expire")
+	}
+}
+
+// Credentials that are printed by mistake show nothing.
+func TestPrintedCredentials(t *testing.T) {
+	cred := credentials.Credentials{AccessKeyID: keyMark, AccessKeySecret: secretMark, SecurityToken: oidcMark}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		if got := fmt.Sprintf(verb, cred); got != "<credentials>" {
+			t.Errorf("%s prints %s", verb, got)
+		}
+	}
+	static := credentials.Static(cred)
+	if got, err := static.Get(t.Context()); got != cred || err != nil || static.Reject(cred) || !static.ExpiresAt().IsZero() {
+		t.Errorf("static credentials are %v, %v", got, err)
+	}
+}
