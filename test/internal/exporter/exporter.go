@@ -50,6 +50,9 @@ func Binary(t testing.TB) string {
 	t.Helper()
 	root := Root(t)
 	build.once.Do(func() {
+		if build.binary = os.Getenv("E2E_BINARY"); build.binary != "" {
+			return // built by the process that started this one
+		}
 		var dir string
 		if dir, build.err = os.MkdirTemp("", "exporter"); build.err != nil {
 			return
@@ -69,7 +72,7 @@ func Binary(t testing.TB) string {
 
 // Clean removes what Binary built; a TestMain calls it last.
 func Clean() {
-	if build.binary != "" {
+	if build.binary != "" && build.binary != os.Getenv("E2E_BINARY") {
 		os.RemoveAll(filepath.Dir(build.binary))
 	}
 }
@@ -131,7 +134,7 @@ type Options struct {
 	Scheme string
 }
 
-// Command prepares a run without starting it.
+// command prepares a run without starting it.
 func command(ctx context.Context, t testing.TB, o Options) *exec.Cmd {
 	t.Helper()
 	args := o.Args
@@ -139,12 +142,12 @@ func command(ctx context.Context, t testing.TB, o Options) *exec.Cmd {
 		args = append([]string{"--config.file=" + WriteFile(t, "config.yml", o.Config)}, args...)
 	}
 	cmd := exec.CommandContext(ctx, Binary(t), args...)
-	cmd.Env = o.Env
 	for _, pair := range os.Environ() {
 		if name, _, _ := strings.Cut(strings.ToUpper(pair), "="); !strings.HasSuffix(name, "_PROXY") && !strings.HasPrefix(name, "ALIYUN_") && !strings.HasPrefix(name, "ALIBABA_") {
 			cmd.Env = append(cmd.Env, pair)
 		}
 	}
+	cmd.Env = append(cmd.Env, o.Env...) // the last one counts
 	return cmd
 }
 
