@@ -2,6 +2,7 @@ package collector
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"time"
 
@@ -15,9 +16,8 @@ type Status struct {
 	PollInterval float64        `json:"poll_interval_seconds"`
 	Reload       ReloadStatus   `json:"reload"`
 	Targets      []TargetStatus `json:"targets"`
-	// Plans has those whose newest poll failed first, then those with a failed download that nothing followed, then
-	// the others by name.
-	Plans []PlanStatus `json:"plans"`
+	// Plans are ordered by state, those that need a person first, then by account, region and name.
+	Plans []*PlanStatus `json:"plans"`
 }
 
 // ReloadStatus is the outcome of the last attempt to load a configuration.
@@ -34,6 +34,8 @@ type Problem struct {
 	Reason dbsapi.Reason `json:"reason"`
 	Text   string        `json:"text"`
 	Advice string        `json:"advice,omitempty"`
+	// Permission is the RAM action to grant, such as dbs:DescribeBackupPlanList; empty unless that is what is missing.
+	Permission string `json:"permission,omitempty"`
 }
 
 // TargetStatus is one account in one region.
@@ -61,6 +63,8 @@ type TargetStatus struct {
 type DiscoveryStatus struct {
 	// Tried tells whether the first attempt has ended.
 	Tried bool `json:"tried"`
+	// Plans is how many of the plans that are polled it has found.
+	Plans int `json:"plans"`
 	// GoodAt is when the newest good list ended, zero before the first.
 	GoodAt  time.Time `json:"good_at,omitzero"`
 	Problem *Problem  `json:"problem,omitempty"`
@@ -78,18 +82,51 @@ type BudgetStatus struct {
 	Allowed int `json:"requests_allowed"`
 }
 
+// PlanState sums up a plan in a word.
+type PlanState string
+
+// The states of a plan, in the order of how much they need a person. The first that fits counts.
+const (
+	// PlanPollFailing: the newest poll failed.
+	PlanPollFailing PlanState = "poll_failing"
+	// PlanDownloadFailed: the newest download that ended failed, or failed its precheck.
+	PlanDownloadFailed PlanState = "download_failed"
+	// PlanOverdue: the newest success is older than the plan's max_success_age, or there is none.
+	PlanOverdue PlanState = "overdue"
+	// PlanNotPolled: no poll has ended yet.
+	PlanNotPolled PlanState = "not_polled"
+	// PlanGood: none of these.
+	PlanGood PlanState = "good"
+)
+
+// PlanStates lists every [PlanState], in that order.
+var PlanStates = []PlanState{PlanPollFailing, PlanDownloadFailed, PlanOverdue, PlanNotPolled, PlanGood}
+
+// Failing tells whether the state needs a person.
+func (s PlanState) Failing() bool {
+	return s == PlanPollFailing || s == PlanDownloadFailed || s == PlanOverdue
+}
+
 // PlanStatus is one plan.
 type PlanStatus struct {
-	Account      string `json:"account"`
-	RegionID     string `json:"region_id"`
-	ID           string `json:"plan_id"`
-	Name         string `json:"plan_name,omitempty"`
-	DatabaseType string `json:"database_type,omitempty"`
-	// Counts are the listed tasks by status, in the order of a task's life; nil where there is no listing to show.
+	Account      string    `json:"account"`
+	RegionID     string    `json:"region_id"`
+	ID           string    `json:"plan_id"`
+	Name         string    `json:"plan_name,omitempty"`
+	DatabaseType string    `json:"database_type,omitempty"`
+	State        PlanState `json:"state"`
+	// Counts are the listed tasks by status, in the order of a task's life; nil where there is no listing to show: before
+	// the first good poll, and once the last one is older than stale_after.
 	Counts []StatusCount `json:"counts,omitempty"`
-	// LastSuccessAt is when the newest finished download ended, LastFailureAt when the newest failed one did.
+	// Incomplete: the API counts more tasks than it listed.
+	Incomplete bool `json:"listing_incomplete,omitempty"`
+	// LastSuccessAt is when the newest finished download ended.
 	LastSuccessAt time.Time `json:"last_success_at,omitzero"`
+	// LastFailureAt is when the newest one that failed or failed its precheck did, and LastFailure its status.
 	LastFailureAt time.Time `json:"last_failure_at,omitzero"`
+	LastFailure   string    `json:"last_failure_status,omitempty"`
+	// MaxSuccessAge is the age at which the newest success is overdue, 0 where none is configured.
+	MaxSuccessAge float64 `json:"max_success_age_seconds,omitempty"`
 	// LastPollAt is when the newest poll ended, LastGoodPollAt when the newest good one did.
 	LastPollAt     time.Time `json:"last_poll_at,omitzero"`
 	LastGoodPollAt time.Time `json:"last_good_poll_at,omitzero"`
@@ -105,20 +142,6 @@ type StatusCount struct {
 	Tasks  int    `json:"tasks"`
 }
 
-// Failed tells whether the newest download failed.
-func (p *PlanStatus) Failed() bool { return p.LastFailureAt.After(p.LastSuccessAt) }
-
-// rank orders plans by how much they need a person.
-func (p *PlanStatus) rank() int {
-	switch {
-	case p.Problem != nil:
-		return 0
-	case p.Failed():
-		return 1
-	}
-	return 2
-}
-
 // Status returns the state of all targets and plans. It reads memory only.
 func (c *Collector) Status() *Status {
 	applied, reload := c.applied.Load(), c.reload.Load()
@@ -127,7 +150,7 @@ func (c *Collector) Status() *Status {
 		PollInterval: time.Duration(applied.config.PollInterval).Seconds(),
 		Reload:       ReloadStatus{OK: reload.ok, GoodAt: reload.goodAt},
 		Targets:      []TargetStatus{},
-		Plans:        []PlanStatus{},
+		Plans:        []*PlanStatus{},
 	}
 	if reload.err != nil {
 		s.Reload.Problem = reload.err.Error()
@@ -143,14 +166,17 @@ func (c *Collector) Status() *Status {
 			if plan.Problem != nil {
 				status.Failing++
 			}
+			if status.Discovery != nil && p.facts.Load().discovered {
+				status.Discovery.Plans++
+			}
 			s.Plans = append(s.Plans, plan)
 		}
 		s.Targets = append(s.Targets, status)
 	}
-	slices.SortFunc(s.Plans, func(a, b PlanStatus) int {
+	slices.SortFunc(s.Plans, func(a, b *PlanStatus) int {
 		return cmp.Or(
-			cmp.Compare(a.rank(), b.rank()), cmp.Compare(a.Account, b.Account), cmp.Compare(a.RegionID, b.RegionID),
-			cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID),
+			cmp.Compare(slices.Index(PlanStates, a.State), slices.Index(PlanStates, b.State)),
+			cmp.Compare(a.Account, b.Account), cmp.Compare(a.RegionID, b.RegionID), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID),
 		)
 	})
 	return s
@@ -179,25 +205,48 @@ func (t *target) status(now time.Time) TargetStatus {
 	return status
 }
 
-func (p *plan) status(now time.Time, staleAfter time.Duration) PlanStatus {
+func (p *plan) status(now time.Time, staleAfter time.Duration) *PlanStatus {
 	facts, state := p.facts.Load(), p.state.Load()
-	status := PlanStatus{
+	status := &PlanStatus{
 		ID:             p.id,
 		Name:           facts.name,
 		DatabaseType:   facts.databaseType,
+		MaxSuccessAge:  facts.maxSuccessAge.Seconds(),
 		LastPollAt:     state.endedAt,
 		LastGoodPollAt: state.goodAt,
 		Problem:        problem(state.err),
 	}
-	if !state.fresh(now, staleAfter) {
-		return status
+	if state.fresh(now, staleAfter) {
+		status.show(state.listing)
 	}
-	l := state.listing
-	for i, name := range statusNames {
-		status.Counts = append(status.Counts, StatusCount{Status: name, Tasks: l.counts[i]})
+	switch overdue := facts.maxSuccessAge > 0 && now.Sub(status.LastSuccessAt) > facts.maxSuccessAge; {
+	case status.Problem != nil:
+		status.State = PlanPollFailing
+	case !state.polled():
+		status.State = PlanNotPolled
+	case status.LastFailureAt.After(status.LastSuccessAt):
+		status.State = PlanDownloadFailed
+	case overdue:
+		status.State = PlanOverdue
+	default:
+		status.State = PlanGood
 	}
-	status.LastSuccessAt, status.LastFailureAt = endOf(l.lastSuccess), l.lastFailure[statusStop]
 	return status
+}
+
+// show takes over what a listing says.
+func (s *PlanStatus) show(l *listing) {
+	s.Counts = make([]StatusCount, 0, statusCount)
+	for i, name := range statusNames {
+		s.Counts = append(s.Counts, StatusCount{Status: name, Tasks: l.counts[i]})
+	}
+	s.Incomplete = !l.complete
+	s.LastSuccessAt = endOf(l.lastSuccess)
+	for _, failure := range []status{statusInit, statusStop} {
+		if at := l.lastFailure[failure]; at.After(s.LastFailureAt) {
+			s.LastFailureAt, s.LastFailure = at, failure.String()
+		}
+	}
 }
 
 // problem puts a failure into words; nil stays nil.
@@ -205,5 +254,9 @@ func problem(err error) *Problem {
 	if err == nil {
 		return nil
 	}
-	return &Problem{Reason: reasonOf(err), Text: err.Error(), Advice: advice(err)}
+	p := &Problem{Reason: reasonOf(err), Text: err.Error(), Advice: advice(err)}
+	if apiErr, ok := errors.AsType[*dbsapi.Error](err); ok && p.Reason == dbsapi.ReasonForbidden {
+		p.Permission = "dbs:" + apiErr.Action
+	}
+	return p
 }
