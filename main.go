@@ -151,7 +151,8 @@ func (o *options) source(ctx context.Context) (load func() (*collector.Config, e
 	if err != nil {
 		return nil, nil, err
 	}
-	return func() (*collector.Config, error) { return collector.ParseConfig(demo.Config(), "demo.yml") }, demo.Close, nil
+	o.configFile = "demo.yml (built in)"
+	return func() (*collector.Config, error) { return collector.ParseConfig(demo.Config(), o.configFile) }, demo.Close, nil
 }
 
 // serve runs the exporter until a signal comes or a part of it fails.
@@ -210,6 +211,7 @@ func (o *options) newServer(c *collector.Collector, r *web.Reloader) (*http.Serv
 	pages := web.Options{
 		Collector:     c,
 		Registry:      registry,
+		ConfigFile:    o.configFile,
 		TelemetryPath: o.telemetryPath,
 		EnablePprof:   o.pprof,
 		Logger:        o.slogger,

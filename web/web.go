@@ -2,15 +2,16 @@
 package web
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/pprof"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"github.com/prometheus/common/version"
-	toolkit "github.com/prometheus/exporter-toolkit/web"
 
 	"aliyun_dbs_exporter/collector"
 )
@@ -18,47 +19,58 @@ import (
 // maxScrapes bounds the scrapes that are served at a time; the next gets a 503. Two Prometheus servers need two.
 const maxScrapes = 16
 
+// maxPages bounds the status pages likewise: thousands of plans make a document of megabytes, which waits for its reader.
+const maxPages = 16
+
 // Options configure the pages.
 type Options struct {
 	Collector *collector.Collector
 	// Registry holds the metrics that are served, the collector's among them.
 	Registry *prometheus.Registry
+	// ConfigFile is the path of the configuration file, to be shown.
+	ConfigFile string
 	// TelemetryPath is where they are served, such as /metrics.
 	TelemetryPath string
 	// Reload loads the configuration anew; nil where reloading over HTTP is off.
 	Reload func() error
 	// EnablePprof serves profiles under /debug/pprof/.
 	EnablePprof bool
-	// Logger takes the errors of the metrics handler.
+	// Logger takes the errors of handlers.
 	Logger *slog.Logger
 }
 
-// Handler returns the handler of all pages.
+// Handler returns the handler of all pages, or an error if TelemetryPath is not one that is free.
 func Handler(o Options) (http.Handler, error) {
-	landing, err := toolkit.NewLandingPage(toolkit.LandingConfig{
-		Name:        "aliyun_dbs_exporter",
-		Description: "Prometheus exporter for download tasks of Alibaba Cloud Database Backup Service",
-		Version:     version.Info(),
-		Profiling:   fmt.Sprint(o.EnablePprof),
-		Links: []toolkit.LandingLinks{
-			{Address: o.TelemetryPath, Text: "Metrics"},
-			{Address: "/-/healthy", Text: "Health"},
-			{Address: "/-/ready", Text: "Readiness"},
-		},
-	})
+	if err := checkTelemetryPath(o.TelemetryPath); err != nil {
+		return nil, err
+	}
+	status, err := newStatusPages(o)
 	if err != nil {
-		return nil, fmt.Errorf("build landing page: %w", err)
+		return nil, fmt.Errorf("build status page: %w", err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /{$}", landing)
+	mux.Handle("GET /{$}", atMost(maxPages, http.HandlerFunc(status.serveHTML)))
+	mux.Handle("GET /api/v1/status", atMost(maxPages, http.HandlerFunc(status.serveJSON)))
+	mux.Handle("GET /static/status.css", styleSheet())
 	mux.Handle("GET "+o.TelemetryPath, metricsHandler(o))
 	mux.Handle("GET /-/healthy", probe(o.Collector.Healthy, "aliyun_dbs_exporter is healthy."))
 	mux.Handle("GET /-/ready", probe(o.Collector.Ready, "aliyun_dbs_exporter is ready."))
-	mux.Handle("POST /-/reload", reloadHandler(o.Reload))
+	// Browsers send the password of basic auth along with whatever another site makes them post.
+	mux.Handle("POST /-/reload", http.NewCrossOriginProtection().Handler(reloadHandler(o.Reload)))
 	if o.EnablePprof {
-		handlePprof(mux)
+		handleProfiles(mux)
 	}
-	return mux, nil
+	return secure(mux), nil
+}
+
+// styleSheet serves the style of the status page, once to a browser that keeps it.
+func styleSheet() http.Handler {
+	tag := fmt.Sprintf(`"%x"`, sha256.Sum256(style))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", tag)
+		w.Header().Set("Cache-Control", "no-cache") // keep it, and ask whether it is new
+		http.ServeContent(w, r, "status.css", time.Time{}, bytes.NewReader(style))
+	})
 }
 
 // metricsHandler serves the registry. Broken metrics are left out rather than failing the page.
@@ -102,10 +114,13 @@ func reloadHandler(reload func() error) http.Handler {
 	})
 }
 
-func handlePprof(mux *http.ServeMux) {
-	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
-	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+// profilesPath is where net/http/pprof wants to be.
+const profilesPath = "/debug/pprof/"
+
+func handleProfiles(mux *http.ServeMux) {
+	mux.HandleFunc("GET "+profilesPath, pprof.Index)
+	mux.HandleFunc("GET "+profilesPath+"cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET "+profilesPath+"profile", pprof.Profile)
+	mux.HandleFunc("GET "+profilesPath+"symbol", pprof.Symbol)
+	mux.HandleFunc("GET "+profilesPath+"trace", pprof.Trace)
 }

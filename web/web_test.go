@@ -88,7 +88,7 @@ func TestRoutes(t *testing.T) {
 		{"metrics not where they were", func(o *web.Options) { o.TelemetryPath = "/dbs" }, "GET", "/metrics", 404, ""},
 		{"metrics are read", nil, "POST", "/metrics", 405, ""},
 		{"metrics, header only", nil, "HEAD", "/metrics", 200, ""},
-		{"start page", nil, "GET", "/", 200, "/metrics"},
+		{"start page", nil, "GET", "/", 200, `href="metrics"`},
 		{"start page is read", nil, "POST", "/", 405, ""},
 		{"healthy", nil, "GET", "/-/healthy", 200, "aliyun_dbs_exporter is healthy.\n"},
 		{"not ready", nil, "GET", "/-/ready", 503, "the first poll round of account acme in cn-hangzhou has not ended\n"},
