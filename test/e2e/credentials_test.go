@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -218,7 +219,7 @@ func TestECSRole(t *testing.T) {
 				http.Error(w, "this proxy leads nowhere", http.StatusBadGateway)
 			}))
 			defer proxy.Close()
-			env := append(c.env, "HOME=/nonexistent", "HTTP_PROXY="+proxy.URL, "http_proxy="+proxy.URL, "NO_PROXY=")
+			env := append(slices.Clone(c.env), "HOME=/nonexistent", "HTTP_PROXY="+proxy.URL, "http_proxy="+proxy.URL, "NO_PROXY=")
 			config := "http_client: {proxy_from_environment: true}\n" + c.config(strings.Replace(block, "STS", c.sts, 1))
 			p := exporter.Start(t, exporter.Options{Config: config, Env: env, Args: []string{"--log.level=debug"}})
 			p.Ready()
