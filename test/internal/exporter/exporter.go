@@ -142,6 +142,8 @@ func command(ctx context.Context, t testing.TB, o Options) *exec.Cmd {
 		args = append([]string{"--config.file=" + WriteFile(t, "config.yml", o.Config)}, args...)
 	}
 	cmd := exec.CommandContext(ctx, Binary(t), args...)
+	// The race detector waits a second at the end of every process, for reports that come late.
+	cmd.Env = []string{"GORACE=atexit_sleep_ms=50"}
 	for _, pair := range os.Environ() {
 		if name, _, _ := strings.Cut(strings.ToUpper(pair), "="); !strings.HasSuffix(name, "_PROXY") && !strings.HasPrefix(name, "ALIYUN_") && !strings.HasPrefix(name, "ALIBABA_") {
 			cmd.Env = append(cmd.Env, pair)
