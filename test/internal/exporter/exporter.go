@@ -248,6 +248,16 @@ func (p *Process) Signal(s syscall.Signal) {
 // PID is the process's ID.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
+// Running tells whether the process has not ended.
+func (p *Process) Running() bool {
+	select {
+	case <-p.exited:
+		return false
+	default:
+		return true
+	}
+}
+
 // Wait waits for the end and returns the exit code, or fails the test after a time.
 func (p *Process) Wait(limit time.Duration) int {
 	p.t.Helper()
