@@ -4,10 +4,12 @@ package web
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -75,14 +77,47 @@ func styleSheet() http.Handler {
 
 // metricsHandler serves the registry. Broken metrics are left out rather than failing the page.
 func metricsHandler(o Options) http.Handler {
-	return promhttp.InstrumentMetricHandler(o.Registry, promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{
-		ErrorLog:            slog.NewLogLogger(o.Logger.Handler(), slog.LevelError),
+	return markGone(promhttp.InstrumentMetricHandler(o.Registry, promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{
+		ErrorLog:            scrapeLog{o.Logger},
 		ErrorHandling:       promhttp.ContinueOnError,
 		Registry:            o.Registry,
 		MaxRequestsInFlight: maxScrapes,
 		CoalesceGather:      true, // scrapes at the same time see the same page anyway
 		EnableOpenMetrics:   true,
-	}))
+	})))
+}
+
+// errGone marks failures to write to a client, which has left.
+var errGone = errors.New("client is gone")
+
+// markGone marks the errors of writing to the client.
+func markGone(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(goneMarker{w}, r)
+	})
+}
+
+type goneMarker struct{ http.ResponseWriter }
+
+func (w goneMarker) Write(p []byte) (int, error) {
+	n, err := w.ResponseWriter.Write(p)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errGone, err)
+	}
+	return n, err
+}
+
+// scrapeLog takes the errors of a scrape. A scraper that leaves is no error of the exporter, and would be one line for
+// each metric family that was still to come.
+type scrapeLog struct{ *slog.Logger }
+
+func (l scrapeLog) Println(v ...any) {
+	for _, value := range v {
+		if err, ok := value.(error); ok && errors.Is(err, errGone) {
+			return
+		}
+	}
+	l.Error("Metrics are missing from the page", "err", strings.TrimSpace(fmt.Sprintln(v...)))
 }
 
 // probe answers 200, or 503 with the reason.

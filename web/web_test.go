@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -150,6 +151,55 @@ func TestScrapesAreBounded(t *testing.T) {
 			t.Errorf("a scrape within the bound answers %d", code)
 		}
 	}
+}
+
+// goneWriter is the connection of a client that left.
+type goneWriter struct{ http.ResponseWriter }
+
+func (goneWriter) Write([]byte) (int, error) { return 0, syscall.EPIPE }
+
+// A client that leaves in the middle of a scrape ends it without a word in the log, and without taking a scrape's place.
+func TestScraperLeaves(t *testing.T) {
+	var log bytes.Buffer
+	h := handler(t, func(o *web.Options) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	const moreThanAtATime = 20
+	for range moreThanAtATime {
+		for _, encoding := range []string{"identity", "gzip"} {
+			r := httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody)
+			r.Header.Set("Accept-Encoding", encoding)
+			h.ServeHTTP(goneWriter{httptest.NewRecorder()}, r)
+		}
+	}
+	if log.Len() > 0 {
+		t.Errorf("the log says: %s", &log)
+	}
+	if w := request(h, http.MethodGet, "/metrics"); w.Code != http.StatusOK {
+		t.Errorf("the next scrape answers %d", w.Code)
+	}
+}
+
+// A metric that is broken is missing from the page, and the log says so.
+func TestBrokenMetric(t *testing.T) {
+	var log bytes.Buffer
+	h := handler(t, func(o *web.Options) {
+		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		o.Registry.MustRegister(broken{prometheus.NewDesc("broken", "A metric that cannot be collected.", nil, nil)})
+	})
+	w := request(h, http.MethodGet, "/metrics")
+	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "aliyun_dbs_plan_info{") {
+		t.Errorf("the page is %d:\n%s", w.Code, w.Body)
+	}
+	if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), `level=ERROR msg="Metrics are missing from the page"`) || !strings.Contains(log.String(), "it is broken") {
+		t.Errorf("the log says: %s", &log)
+	}
+}
+
+// broken collects nothing but an error.
+type broken struct{ desc *prometheus.Desc }
+
+func (b broken) Describe(ch chan<- *prometheus.Desc) { ch <- b.desc }
+func (b broken) Collect(ch chan<- prometheus.Metric) {
+	ch <- prometheus.NewInvalidMetric(b.desc, errors.New("it is broken"))
 }
 
 // SIGHUP reloads, a bad file changes nothing, and the end of the context ends the wait.
