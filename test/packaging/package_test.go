@@ -136,12 +136,7 @@ func scrape(m *machine) (exporter.Page, error) {
 
 // testConfined looks at the running process: no root, no capability, no way to get any, system calls filtered.
 func testConfined(t *testing.T, m *machine) {
-	status := m.run("cat", "/proc/"+mainPID(m)+"/status")
-	facts := make(map[string]string)
-	for line := range strings.Lines(status) {
-		key, value, _ := strings.Cut(strings.TrimSpace(line), ":\t")
-		facts[key] = value
-	}
+	facts := statusFacts(m.run("cat", "/proc/"+mainPID(m)+"/status"))
 	uid := m.run("id", "--user", "aliyun_dbs_exporter")
 	want := map[string]string{
 		"Uid": strings.Join([]string{uid, uid, uid, uid}, "\t"), "CapEff": "0000000000000000", "CapBnd": "0000000000000000", "NoNewPrivs": "1", "Seccomp": "2",
@@ -157,6 +152,16 @@ func testConfined(t *testing.T, m *machine) {
 			t.Errorf("it can write %s: %v", path, err)
 		}
 	}
+}
+
+// statusFacts reads /proc/<pid>/status.
+func statusFacts(text string) map[string]string {
+	facts := make(map[string]string)
+	for line := range strings.Lines(text) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), ":\t")
+		facts[key] = value
+	}
+	return facts
 }
 
 func mainPID(m *machine) string {
