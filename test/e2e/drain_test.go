@@ -43,12 +43,11 @@ func TestScrapeInFlightIsDrained(t *testing.T) {
 	begin := time.Now()
 	p.Signal(stopSignals["SIGTERM"])
 	exporter.Eventually(t, func() error {
-		late, err := net.Dial("tcp", conn.RemoteAddr().String())
-		if err != nil {
-			return nil
+		if late, err := net.Dial("tcp", conn.RemoteAddr().String()); err == nil {
+			late.Close()
+			return errors.New("connections are still accepted")
 		}
-		late.Close()
-		return errors.New("connections are still accepted")
+		return nil
 	})
 	if !p.Running() {
 		t.Error("the process ended before the scrape")
