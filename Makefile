@@ -15,7 +15,7 @@ GOLANGCI_LINT = v2.15.0
 FUZZ_TIME ?= 5s
 FUZZ = ./dbsapi:FuzzDecode ./collector:FuzzParseConfig ./dbsapi/dbssim:FuzzServeHTTP
 
-.PHONY: build test test-unit test-suites fuzz lint bench scale fmt docs tools clean
+.PHONY: build test test-unit test-suites fuzz lint bench scale fmt docs dashboard tools clean
 
 build: ## Build the binary for this machine.
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o aliyun_dbs_exporter .
@@ -48,6 +48,9 @@ fmt: $(TOOLS_BIN)/golangci-lint-$(GOLANGCI_LINT) ## Format both modules.
 
 docs: ## Write the tables in docs that come from the code.
 	go test ./collector -run '^TestDocs$$' -update
+
+dashboard: ## Write the Grafana dashboard.
+	cd test && go run ./dashboard
 
 tools: ## Install what the suites need: Debian packages as root, Go tools into .tools.
 	./test/tools/install

@@ -1,0 +1,90 @@
+package main
+
+import "fmt"
+
+// exporter shows whether the exporter itself is well.
+func exporter() []panel {
+	rate := func(metric string) string { return fmt.Sprintf("rate(%s{%s}[$__rate_interval])", metric, ofTargets) }
+	return []panel{
+		lines(spec{
+			601, "Age of the newest good poll",
+			"Time since each plan's newest good poll, against the interval at which they are due.",
+			12, 8, "s", "no good poll yet",
+			[]query{
+				{named("time() - " + perPlan("aliyun_dbs_poll_last_success_timestamp_seconds")), byPlan},
+				{fmt.Sprintf("max (aliyun_dbs_exporter_poll_interval_seconds{%s})", ofJobs), "poll interval"},
+			},
+		}, dashed("poll interval", "orange")),
+		lines(spec{
+			602, "Duration of the newest poll",
+			"All pages, waits for the rate limit and retries included.",
+			12, 8, "s", "no poll yet",
+			[]query{{named(perPlan("aliyun_dbs_poll_duration_seconds")), byPlan}},
+		}),
+		lines(spec{
+			603, "API requests",
+			"Attempts to call the API, retries included, by action.",
+			8, 8, "reqps", "no request yet",
+			[]query{{fmt.Sprintf("sum by (action) (%s)", rate("aliyun_dbs_api_requests_total")), "{{action}}"}},
+		}),
+		lines(spec{
+			604, "API failures",
+			"Attempts to call the API that failed, by reason. docs/metrics.md says what to do about each.",
+			8, 8, "reqps", "no failure",
+			[]query{{fmt.Sprintf("sum by (reason) (%s) > 0", rate("aliyun_dbs_api_request_failures_total")), "{{reason}}"}},
+		}),
+		lines(spec{
+			605, "API latency",
+			"95th percentile of the time from sending a request to the end of its answer, by action.",
+			8, 8, "s", "no request yet",
+			[]query{{
+				fmt.Sprintf("histogram_quantile(0.95, sum by (le, action) (rate(aliyun_dbs_api_request_duration_seconds_bucket{%s}[$__rate_interval])))", ofJobs),
+				"p95 {{action}}",
+			}},
+		}),
+		lines(spec{
+			606, "Hidden tasks and invalid rows",
+			"Listed tasks without series of their own, because of their age or of a limit; and rows of the listing with a fault.",
+			12, 8, "none", "no listing yet",
+			[]query{
+				{overPlans("sum by (reason)", "aliyun_dbs_download_tasks_hidden", "", "reason"), "hidden: {{reason}}"},
+				{overPlans("sum by (reason)", "aliyun_dbs_download_invalid_tasks", "", "reason"), "invalid: {{reason}}"},
+			},
+		}, whole),
+		lines(spec{
+			607, "Clock skew",
+			"The API's clock minus that of the exporter. Over 15 minutes either way the API rejects every request.",
+			12, 8, "s", "no answer yet",
+			[]query{{fmt.Sprintf("max by (account, region_id, instance) (aliyun_dbs_exporter_clock_skew_seconds{%s})", ofTargets), "{{account}} {{region_id}} {{instance}}"}},
+		}, signed, limits(from(60, "orange"))),
+		lines(spec{
+			608, "Samples scraped",
+			"Samples of one scrape, by exporter.",
+			8, 8, "none", "no scrape yet",
+			[]query{{fmt.Sprintf("max by (job, instance) (scrape_samples_scraped{%s})", ofJobs), "{{instance}}"}},
+		}, whole),
+		lines(spec{
+			609, "Memory",
+			"Resident memory of the process, and what of it the Go heap uses.",
+			8, 8, "bytes", "no scrape yet",
+			[]query{
+				{fmt.Sprintf("max by (job, instance) (process_resident_memory_bytes{%s})", ofJobs), "resident {{instance}}"},
+				{fmt.Sprintf("max by (job, instance) (go_memstats_heap_inuse_bytes{%s})", ofJobs), "heap {{instance}}"},
+			},
+		}),
+		table(spec{
+			610, "Build",
+			"The exporters that are scraped, and how long they have run.",
+			8, 8, "none", "no exporter is scraped", nil,
+		}, []column{
+			{label: "instance", name: "Instance", width: 150},
+			{label: "version", name: "Version", width: 90},
+			{label: "revision", name: "Revision", width: 90},
+			{label: "goversion", name: "Go", width: 80},
+			{
+				expr: fmt.Sprintf("time() - max by (job, instance) (process_start_time_seconds{%s}) * on (job, instance) group_right () max by (job, instance, version, revision, goversion) (aliyun_dbs_exporter_build_info{%s})", ofJobs, ofJobs),
+				name: "Uptime", unit: "s", width: 90,
+			},
+		}, "Instance", false),
+	}
+}
