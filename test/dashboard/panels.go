@@ -71,7 +71,7 @@ func stat(s spec, colors thresholds) panel {
 	}
 	p.Options = object{
 		"colorMode": "value", "graphMode": "none", "justifyMode": "auto", "orientation": "auto", "textMode": text,
-		"wideLayout": true, "showPercentChange": false, "percentChangeColorMode": "standard",
+		"wideLayout": true, "showPercentChange": false,
 		"reduceOptions": object{"calcs": []string{"lastNotNull"}, "fields": "", "values": false},
 	}
 	return p
@@ -160,7 +160,7 @@ func timeline(s spec, codes []code) panel {
 	p.FieldConfig.Defaults.Mappings = mappings(codes)
 	p.FieldConfig.Defaults.Custom = object{"fillOpacity": 80, "lineWidth": 0}
 	p.Options = object{
-		"alignValue": "left", "mergeValues": true, "rowHeight": 0.85, "showValue": "auto", "perPage": 20,
+		"alignValue": "left", "mergeValues": true, "rowHeight": 0.85, "showValue": "auto", "perPage": 30,
 		"legend": legend("list"), "tooltip": tooltip("single"),
 	}
 	return p
@@ -190,7 +190,7 @@ func heat(s spec, columns int) panel {
 		"filterValues": object{"le": 1e-9},
 		"legend":       object{"show": true},
 		"rowsFrame":    object{"layout": "auto"},
-		"tooltip":      object{"mode": "single", "show": true, "yHistogram": false},
+		"tooltip":      object{"mode": "single", "yHistogram": false},
 		"yAxis":        object{"axisPlacement": "left", "reverse": false, "unit": s.unit},
 	}
 	return p

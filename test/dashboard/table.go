@@ -25,8 +25,9 @@ func table(s spec, columns []column, sortBy string, descending bool) panel {
 	p.FieldConfig.Defaults.Custom = object{"align": "auto", "cellOptions": object{"type": "auto"}, "filterable": true, "inspect": false}
 	p.Options = object{
 		"showHeader": true, "cellHeight": "sm", "frameIndex": 0,
-		"footer": object{"show": false, "countRows": false, "enablePagination": true, "fields": "", "reducer": []string{"sum"}},
-		"sortBy": []object{{"displayName": sortBy, "desc": descending}},
+		"footer":           object{"show": false, "countRows": false, "enablePagination": true, "fields": []string{}, "reducer": []string{"sum"}},
+		"sortBy":           []object{{"displayName": sortBy, "desc": descending}},
+		"enablePagination": true, // since Grafana 12.2; a property of the footer before
 	}
 	p.Transformations = arrange(columns, len(s.queries))
 	for _, c := range columns {
