@@ -116,7 +116,7 @@ func variables() []variable {
 			Refresh: 2, Sort: 1, Multi: true, IncludeAll: true, Current: everything, Options: []object{},
 		}
 	}
-	plan := values("plan", "Plan", "Backup plan, by its name where it has one", `query_result(aliyun_dbs_plan_info{`+ofTargets+`})`)
+	plan := values("plan", "Plan", "Backup plan, by its name where it has one", `query_result(group by (plan_id, plan_name) (aliyun_dbs_plan_info{`+ofTargets+`}))`)
 	plan.Regex = `/plan_id="(?<value>[^"]+)".*plan_name="(?<text>[^"]*)"/`
 	plan.AllValue = ".+" // shorter than a list of all of them
 	return []variable{

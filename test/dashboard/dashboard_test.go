@@ -127,6 +127,9 @@ func TestEveryPanelExplainsItself(t *testing.T) {
 		if p.FieldConfig.Defaults.Unit == "" {
 			t.Errorf("%d %s has no unit", p.ID, p.Title)
 		}
+		if p.Type == "timeseries" && p.FieldConfig.Defaults.Unit == "none" && p.FieldConfig.Defaults.Custom["axisLabel"] == "" {
+			t.Errorf("%d %s does not say what its axis counts", p.ID, p.Title)
+		}
 		if base := p.FieldConfig.Defaults.Thresholds.Steps[0]; base.Value != nil || base.Color != "text" && base.Color != "transparent" {
 			t.Errorf("%d %s is %s without data", p.ID, p.Title, base.Color)
 		}

@@ -30,10 +30,10 @@ func health() []panel {
 		count(106, "Queued", "Downloads that wait for their turn, or to be queued after their precheck.", listed(`status=~"schedule|check_pass"`), alarm("light-blue")),
 		stat(spec{
 			107, "Oldest data",
-			"Age of the oldest good poll among the plans. Plans that never had one are not in it; they are failing.",
+			"Age of the oldest good poll among the plans. Plans that never had one are not in it; they are failing. The alert knows the poll interval, the colours do not.",
 			3, 4, "s", "no good poll yet",
 			[]query{{"time() - " + overPlans("min", "aliyun_dbs_poll_last_success_timestamp_seconds", ""), "age"}},
-		}, steps("text", from(600, "yellow"), from(3600, "red"))),
+		}, steps("text", from(1800, "yellow"), from(7200, "red"))),
 		stat(spec{
 			108, "Firing alerts",
 			"Alerts of the exporter's rules that fire in this Prometheus, whatever is chosen above. Zero, too, where the rules are not loaded.",
@@ -95,7 +95,7 @@ func plans() []panel {
 		}, listing, "State", false),
 		timeline(spec{
 			202, "State of plans",
-			"The first that holds: poll failing, download failed (the newest failure is newer than the newest success), overdue (older than max_success_age), good.",
+			"The first that holds: poll failing, download failed (the newest failure is newer than the newest success), not polled yet, overdue (the newest success is older than max_success_age), good.",
 			12, 8, "none", "no plan is configured or discovered",
 			[]query{{named(planState()), byPlan}},
 		}, states),
@@ -104,7 +104,7 @@ func plans() []panel {
 			"Tasks that the API lists, by status.",
 			12, 8, "none", "no listing yet",
 			[]query{{overPlans("sum by (status)", "aliyun_dbs_download_tasks", "", "status"), "{{status}}"}},
-		}, stacked, whole, inStatusColors),
+		}, stacked, counting("tasks"), inStatusColors),
 	}
 }
 
@@ -114,7 +114,7 @@ func waiting() []panel {
 	age := func(id int, title, status, empty string, limit float64, words string) panel {
 		return lines(spec{
 			id, title, "Age of each plan's oldest such task since it was created. The line is the " + words + " of the alert.", 6, 8, "s", empty,
-			[]query{{named("time() - max by (" + planLabels + ") (" + where(oldest, status) + ")"), byPlan}},
+			[]query{{named("time() - min by (" + planLabels + ") (" + where(oldest, status) + ")"), byPlan}},
 		}, limits(from(limit, "orange")))
 	}
 	created := perTask("aliyun_dbs_download_task_created_timestamp_seconds", "")

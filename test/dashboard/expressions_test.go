@@ -111,7 +111,7 @@ func walk(value any, visit func(node)) {
 // Every expression parses, asks for metrics and labels that exist, through all variables that the metric has a label
 // for, and takes the growth of nothing but counters.
 func TestExpressions(t *testing.T) {
-	prometheus := startPrometheus(t, "")
+	prometheus := startPrometheus(t)
 	metrics := documented(t)
 	variables := map[string]string{"job": "$job", "account": "$account", "region_id": "$region_id", "plan_id": "$plan"}
 	for _, e := range expressions(t) {

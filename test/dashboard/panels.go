@@ -107,10 +107,13 @@ func stacked(p *panel) {
 	maps.Copy(p.FieldConfig.Defaults.Custom, object{"stacking": object{"mode": "normal", "group": "A"}, "fillOpacity": 40})
 }
 
-// whole leaves the axis without fractions.
-func whole(p *panel) {
-	none := 0
-	p.FieldConfig.Defaults.Decimals = &none
+// counting names what an axis without a unit counts, and leaves it without fractions.
+func counting(things string) func(*panel) {
+	return func(p *panel) {
+		none := 0
+		p.FieldConfig.Defaults.Decimals = &none
+		p.FieldConfig.Defaults.Custom["axisLabel"] = things
+	}
 }
 
 // signed lets an axis go below zero.
@@ -121,7 +124,7 @@ func upTo(most float64) func(*panel) {
 	return func(p *panel) { p.FieldConfig.Defaults.Max = &most }
 }
 
-// limits draws threshold lines; a first line at a value below which nothing can be is the base.
+// limits draws threshold lines.
 func limits(more ...step) func(*panel) {
 	return func(p *panel) {
 		p.FieldConfig.Defaults.Thresholds = steps("transparent", more...)

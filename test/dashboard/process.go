@@ -50,19 +50,19 @@ func exporter() []panel {
 				{overPlans("sum by (reason)", "aliyun_dbs_download_tasks_hidden", "", "reason"), "hidden: {{reason}}"},
 				{overPlans("sum by (reason)", "aliyun_dbs_download_invalid_tasks", "", "reason"), "invalid: {{reason}}"},
 			},
-		}, whole),
+		}, counting("tasks and rows")),
 		lines(spec{
 			607, "Clock skew",
-			"The API's clock minus that of the exporter. Over 15 minutes either way the API rejects every request.",
+			"The API's clock minus that of the exporter. The lines are the limit of the alert; over 15 minutes either way the API rejects every request.",
 			12, 8, "s", "no answer yet",
 			[]query{{fmt.Sprintf("max by (account, region_id, instance) (aliyun_dbs_exporter_clock_skew_seconds{%s})", ofTargets), "{{account}} {{region_id}} {{instance}}"}},
-		}, signed, limits(from(60, "orange"))),
+		}, signed, limits(from(-60, "orange"), from(60, "orange"))),
 		lines(spec{
 			608, "Samples scraped",
 			"Samples of one scrape, by exporter.",
 			8, 8, "none", "no scrape yet",
 			[]query{{fmt.Sprintf("max by (job, instance) (scrape_samples_scraped{%s})", ofJobs), "{{instance}}"}},
-		}, whole),
+		}, counting("samples")),
 		lines(spec{
 			609, "Memory",
 			"Resident memory of the process, and what of it the Go heap uses.",

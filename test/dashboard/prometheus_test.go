@@ -27,16 +27,20 @@ type server struct {
 	url string
 }
 
-// startPrometheus starts a Prometheus that scrapes an address each second; none if it is empty.
-func startPrometheus(t *testing.T, address string) *server {
+// startPrometheus starts a Prometheus that scrapes an exporter each second. It does so under two names, as if there
+// were a replica: no join may fail for that, and nothing count twice.
+func startPrometheus(t *testing.T, exporters ...string) *server {
 	t.Helper()
 	dir := t.TempDir()
-	config := "global: {scrape_interval: 1s, evaluation_interval: 1s}\n"
-	if address != "" {
-		// One rule is enough for an alert that fires: the demo has a plan whose polls fail.
-		config += fmt.Sprintf("rule_files: [rules.yml]\nscrape_configs: [{job_name: dbs, static_configs: [{targets: [%q]}]}]\n", address)
-		write(t, filepath.Join(dir, "rules.yml"), `groups: [{name: demo, rules: [{alert: AliyunDBSPollFailing, expr: "aliyun_dbs_poll_success == 0"}]}]`)
+	var targets []string
+	for _, one := range exporters {
+		address := strings.TrimPrefix(one, "http://")
+		targets = append(targets, fmt.Sprintf("{targets: [%q]}", address), fmt.Sprintf("{targets: [%q], labels: {instance: replica}}", address))
 	}
+	config := fmt.Sprintf("global: {scrape_interval: 1s, evaluation_interval: 1s}\nrule_files: [rules.yml]\n"+
+		"scrape_configs: [{job_name: dbs, static_configs: [%s]}]\n", strings.Join(targets, ", "))
+	// One rule is enough for an alert that fires: the demo has a plan whose polls fail.
+	write(t, filepath.Join(dir, "rules.yml"), `groups: [{name: demo, rules: [{alert: AliyunDBSPollFailing, expr: "aliyun_dbs_poll_success == 0"}]}]`)
 	write(t, filepath.Join(dir, "prometheus.yml"), config)
 
 	var log kit.Output

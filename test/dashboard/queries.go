@@ -75,12 +75,12 @@ var statuses = []code{
 	{9, "finish", "finished", "green"},
 }
 
-// states are those of a plan, as the status page has them.
+// states are those of a plan, with the words of the status page, in the order in which they are looked for.
 var states = []code{
 	{1, "", "poll failing", "red"},
 	{2, "", "download failed", "dark-orange"},
-	{3, "", "overdue", "yellow"},
-	{4, "", "not polled yet", "text"},
+	{3, "", "not polled yet", "text"},
+	{4, "", "overdue", "yellow"},
 	{5, "", "good", "green"},
 }
 
@@ -106,9 +106,9 @@ func planState() string {
 		fmt.Sprintf("1 + 0 * (%s == 0)", polled),
 		fmt.Sprintf("2 + 0 * (%s > %s)", failure, success),
 		fmt.Sprintf("2 + 0 * (%s unless %s)", failure, success),
-		fmt.Sprintf("3 + 0 * (time() - %s > %s)", success, limit),
-		fmt.Sprintf("3 + 0 * (%s unless %s)", limit, success),
-		fmt.Sprintf("4 + 0 * (%s unless %s)", plans, polled),
+		fmt.Sprintf("3 + 0 * (%s unless %s)", plans, polled),
+		fmt.Sprintf("4 + 0 * (time() - %s > %s)", success, limit),
+		fmt.Sprintf("4 + 0 * (%s unless %s)", limit, success),
 		fmt.Sprintf("5 + 0 * %s", plans),
 	}, "\nor ")
 }

@@ -52,7 +52,7 @@ func trends() []panel {
 				{fmt.Sprintf("sum (%s)", grown(finished, "1d")), "finished"},
 				{fmt.Sprintf("sum (%s)", grown(failed, "1d")), "failed"},
 			},
-		}, colored("finished", "green"), colored("failed", "red")),
+		}, counting("tasks"), colored("finished", "green"), colored("failed", "red")),
 		lines(spec{
 			507, "Success ratio over 7 days",
 			"Finished tasks among those that the exporter saw end in the 7 days before. Plans of which none ended are not in it.",
