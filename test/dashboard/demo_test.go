@@ -66,6 +66,9 @@ func (s *server) shows(e expression) error {
 	}
 	present := map[string]bool{}
 	for _, one := range result {
+		if !one.number() {
+			return fmt.Errorf("no number in %v from %s", one.Metric, inDemo.Replace(e.text))
+		}
 		for label, value := range one.Metric {
 			present[label] = present[label] || value != ""
 		}

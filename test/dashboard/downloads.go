@@ -23,7 +23,7 @@ func health() []panel {
 
 	return []panel{
 		polled,
-		count(102, "Failed in 24 h", "Tasks that failed in the last 24 hours. Where tasks have no series of their own: plans with such a task.", failedInDay(), alarm("red")),
+		count(102, "Failed in 24 h", "Tasks that failed in the last 24 hours. A plan whose failed tasks have no series of their own counts once.", failedInDay(), alarm("red")),
 		count(103, "Precheck failed", "Tasks whose precheck failed; they do not start.", listed(`status="init"`), alarm("orange")),
 		count(104, "Running", "Downloads that run now.", listed(`status="running"`), alarm("blue")),
 		count(105, "Paused", "Downloads that are paused. They stay so until somebody resumes them.", listed(`status="pause"`), alarm("yellow")),
@@ -43,22 +43,26 @@ func health() []panel {
 	}
 }
 
-// failedInDay counts failed tasks by when they ended, or were created where they have no end. It says 0 only where
-// there is a listing.
+// failedInDay counts failed tasks by when they ended, or were created where they have no end, and a plan as one whose
+// failed tasks have no series. It says 0 only where there is a listing.
 func failedInDay() string {
-	failed := perTask("aliyun_dbs_download_task_status", `status="stop"`)
-	return fmt.Sprintf(`count(
-  (%s or %s) > time() - 86400
-  and %s
+	return fmt.Sprintf(`sum (
+  count by (%s) ((%s or %s) > time() - 86400 and %s)
+  or 1 + 0 * (%s > time() - 86400)
 )
-or count(%s > time() - 86400)
 or 0 * %s`,
+		planLabels,
 		perTask("aliyun_dbs_download_task_finished_timestamp_seconds", ""),
 		perTask("aliyun_dbs_download_task_created_timestamp_seconds", ""),
-		failed,
+		perTask("aliyun_dbs_download_task_status", `status="stop"`),
 		perPlanWhere("aliyun_dbs_download_last_failure_timestamp_seconds", `status="stop"`),
 		overPlans("sum", "aliyun_dbs_download_tasks", `status="stop"`),
 	)
+}
+
+// throughput is that of each plan's newest success.
+func throughput() string {
+	return fmt.Sprintf("%s / (%s > 0)", perPlan("aliyun_dbs_download_last_success_data_bytes"), perPlan("aliyun_dbs_download_last_success_duration_seconds"))
 }
 
 // onlyThisPlan shows the dashboard for the plan of a row.
@@ -80,7 +84,7 @@ func plans() []panel {
 		{expr: "time() - " + success, name: "Age", unit: "s", width: 90},
 		{expr: duration, name: "Duration", unit: "s", width: 90},
 		{expr: size, name: "Size", unit: "decbytes", width: 90},
-		{expr: size + " / " + duration, name: "Throughput", unit: "Bps", width: 100},
+		{expr: throughput(), name: "Throughput", unit: "Bps", width: 100},
 	}
 	for _, s := range statuses {
 		count := perPlanWhere("aliyun_dbs_download_tasks", fmt.Sprintf("status=%q", s.status))

@@ -38,7 +38,7 @@ func exporter() []panel {
 			"95th percentile of the time from sending a request to the end of its answer, by action.",
 			8, 8, "s", "no request yet",
 			[]query{{
-				fmt.Sprintf("histogram_quantile(0.95, sum by (le, action) (rate(aliyun_dbs_api_request_duration_seconds_bucket{%s}[$__rate_interval])))", ofJobs),
+				fmt.Sprintf("histogram_quantile(0.95, sum by (le, action) (rate(aliyun_dbs_api_request_duration_seconds_bucket{%s}[$__rate_interval]))) >= 0", ofJobs),
 				"p95 {{action}}",
 			}},
 		}),

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -106,10 +108,20 @@ func (s *server) get(path string, form url.Values, data any) error {
 	return json.Unmarshal(body, &struct{ Data any }{data})
 }
 
-// series is one series of a result, without its values.
+// series is one series of a result: a sample of an instant query, or those of a range. A sample is a time and a text.
 type series struct {
 	Metric map[string]string
-	Value  [2]any // of an instant query
+	Value  [2]any
+	Values [][2]any
+}
+
+// number tells whether there is a sample that can be drawn.
+func (s series) number() bool {
+	return slices.ContainsFunc(append(s.Values, s.Value), func(sample [2]any) bool {
+		text, _ := sample[1].(string)
+		value, err := strconv.ParseFloat(text, 64)
+		return err == nil && !math.IsNaN(value) && !math.IsInf(value, 0)
+	})
 }
 
 // query evaluates an expression now, or over the last minutes in steps of a second.

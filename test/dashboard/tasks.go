@@ -42,7 +42,7 @@ func tasks() []panel {
 			{expr: perTask("aliyun_dbs_download_task_finished_timestamp_seconds", "") + " * 1000", name: "Ended", unit: "dateTimeAsIso", width: 160},
 			{expr: duration, name: "Duration", unit: "s", width: 90},
 			{expr: size, name: "Size", unit: "decbytes", width: 90},
-			{expr: size + " / " + duration, name: "Throughput", unit: "Bps", width: 100},
+			{expr: size + " / (" + duration + " > 0)", name: "Throughput", unit: "Bps", width: 100},
 		}, "Status", false),
 		timeline(spec{
 			402, "Status of tasks",

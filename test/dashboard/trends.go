@@ -6,9 +6,9 @@ import "fmt"
 func trends() []panel {
 	const nothing = "no finished task yet"
 	duration := perPlan("aliyun_dbs_download_last_success_duration_seconds")
-	size := perPlan("aliyun_dbs_download_last_success_data_bytes")
+	// A quantile of nothing is no number, which is not drawn but hides that there is nothing; the comparison drops it.
 	quantile := func(q string) string {
-		return fmt.Sprintf("histogram_quantile(%s, sum by (le) (increase(aliyun_dbs_download_duration_seconds_bucket{%s}[1d])))", q, ofTargets)
+		return fmt.Sprintf("histogram_quantile(%s, sum by (le) (increase(aliyun_dbs_download_duration_seconds_bucket{%s}[1d]))) >= 0", q, ofTargets)
 	}
 	finished, failed := "aliyun_dbs_download_tasks_finished_total", "aliyun_dbs_download_tasks_failed_total"
 	week := func(counter string) string { return grown(counter, "7d") }
@@ -42,7 +42,7 @@ func trends() []panel {
 			505, "Throughput of the newest success",
 			"Size by duration of each plan's newest finished task. The wait in the queue is a part of the duration.",
 			12, 8, "Bps", nothing,
-			[]query{{named(size + " / " + duration), byPlan}},
+			[]query{{named(throughput()), byPlan}},
 		}),
 		lines(spec{
 			506, "Finished and failed per day",
