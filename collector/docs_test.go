@@ -99,6 +99,25 @@ func readmeFacts(t *testing.T, path string) map[string][]string {
 
 var linkPattern = regexp.MustCompile(`\]\(([^)#]+)[^)]*\)`)
 
+// Every file that a page links to is there.
+func TestLinks(t *testing.T) {
+	pages, err := filepath.Glob(filepath.Join("..", "docs", "*.md"))
+	if err != nil || len(pages) < 5 {
+		t.Fatalf("found %d pages, %v", len(pages), err)
+	}
+	tops, err := filepath.Glob(filepath.Join("..", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range append(pages, tops...) {
+		for _, file := range links(page, readFile(t, page)) {
+			if _, err := os.Stat(file); err != nil {
+				t.Errorf("%s links to %s, which is not there", page, file)
+			}
+		}
+	}
+}
+
 // links returns the files of the project that a page links to, by their path from here. READMEs name each other.
 func links(path, text string) (files []string) {
 	for _, match := range linkPattern.FindAllStringSubmatch(text, -1) {

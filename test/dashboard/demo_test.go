@@ -57,7 +57,7 @@ func TestDemo(t *testing.T) {
 
 // shows fails unless an expression has data, with all labels that the panel shows.
 func (s *server) shows(e expression) error {
-	result, err := s.query(inDemo.Replace(e.text), e.now)
+	result, err := s.Query(inDemo.Replace(e.text), e.now)
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (s *server) shows(e expression) error {
 	}
 	present := map[string]bool{}
 	for _, one := range result {
-		if !one.number() {
+		if !one.Number() {
 			return fmt.Errorf("no number in %v from %s", one.Metric, inDemo.Replace(e.text))
 		}
 		for label, value := range one.Metric {
@@ -99,13 +99,13 @@ func variablesHaveValues(t *testing.T, prometheus *server) {
 		text := inDemo.Replace(v.Definition)
 		if m := labelValues.FindStringSubmatch(text); m != nil {
 			var values []string
-			if err := prometheus.get("/api/v1/label/"+m[2]+"/values?"+url.Values{"match[]": {m[1]}}.Encode(), nil, &values); err != nil {
+			if err := prometheus.Get("/api/v1/label/"+m[2]+"/values?"+url.Values{"match[]": {m[1]}}.Encode(), nil, &values); err != nil {
 				t.Fatal(err)
 			}
 			got[v.Name] = values
 			continue
 		}
-		result, err := prometheus.query(queryResult.FindStringSubmatch(text)[1], true)
+		result, err := prometheus.Query(queryResult.FindStringSubmatch(text)[1], true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,7 +125,7 @@ func onePlanIsShown(t *testing.T, prometheus *server) {
 	choose := strings.NewReplacer("$plan", "dbsdemousers001")
 	seen := 0
 	for _, e := range expressions(t) {
-		result, err := prometheus.query(inDemo.Replace(choose.Replace(e.text)), e.now)
+		result, err := prometheus.Query(inDemo.Replace(choose.Replace(e.text)), e.now)
 		if err != nil {
 			t.Fatal(err)
 		}

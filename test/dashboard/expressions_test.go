@@ -118,7 +118,7 @@ func TestExpressions(t *testing.T) {
 		t.Run(e.name, func(t *testing.T) {
 			var tree node
 			text := strings.ReplaceAll(e.text, "$__rate_interval", "5m")
-			if err := prometheus.get("/api/v1/parse_query", url.Values{"query": {text}}, &tree); err != nil {
+			if err := prometheus.Get("/api/v1/parse_query", url.Values{"query": {text}}, &tree); err != nil {
 				t.Fatal(err)
 			}
 			walk(tree, func(n node) {

@@ -116,7 +116,7 @@ func TestValues(t *testing.T) {
 		name := fmt.Sprint(test.panel, test.query)
 		t.Run(name, func(t *testing.T) {
 			kit.Eventually(t, func() error {
-				result, err := prometheus.query(texts[name], true)
+				result, err := prometheus.Query(texts[name], true)
 				if err != nil {
 					return err
 				}

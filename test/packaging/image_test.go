@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -152,7 +151,7 @@ func listFiles(t *testing.T, root string) (files []string, size int64) {
 // write to, scrapes it, asks for its health as an engine would, and stops it.
 func testContainer(t *testing.T, root string, image imageConfig) {
 	const id = "exporter"
-	address := freeAddress(t)
+	address := exporter.FreeAddress(t)
 	bundle, state := t.TempDir(), t.TempDir()
 	args := slices.Concat(image.Config.Entrypoint, []string{"--demo", "--web.listen-address=" + address})
 	if err := os.WriteFile(filepath.Join(bundle, "config.json"), runtimeSpec(t, root, image, args), 0o600); err != nil {
@@ -205,7 +204,7 @@ func testContainer(t *testing.T, root string, image imageConfig) {
 	if said := runc("exec", id, check[1], address); said != "healthy\n" {
 		t.Errorf("the health check says %q", said)
 	}
-	if _, err := output(command(t, "runc", "--root", state, "exec", id, check[1], freeAddress(t))); err == nil {
+	if _, err := output(command(t, "runc", "--root", state, "exec", id, check[1], exporter.FreeAddress(t))); err == nil {
 		t.Error("the health check is content where nobody listens")
 	}
 
@@ -242,15 +241,4 @@ func runtimeSpec(t *testing.T, root string, image imageConfig, args []string) []
 		t.Fatal(err)
 	}
 	return text
-}
-
-// freeAddress is one of this host that nobody listens at.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }

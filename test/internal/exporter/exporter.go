@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -132,6 +133,8 @@ type Options struct {
 	Env []string
 	// Scheme of the URL; http where empty.
 	Scheme string
+	// Address to listen at; a free one where empty.
+	Address string
 }
 
 // command prepares a run without starting it.
@@ -184,10 +187,13 @@ func Run(t testing.TB, o Options) Result {
 	return Result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 }
 
-// Start starts the exporter on a free port and waits until it listens. It is ended with the test.
+// Start starts the exporter and waits until it listens. It is ended with the test.
 func Start(t testing.TB, o Options) *Process {
 	t.Helper()
-	o.Args = append([]string{"--web.listen-address=127.0.0.1:0"}, o.Args...)
+	if o.Address == "" {
+		o.Address = "127.0.0.1:0"
+	}
+	o.Args = append([]string{"--web.listen-address=" + o.Address}, o.Args...)
 	p := &Process{t: t, Stdout: new(Output), Stderr: new(Output), exited: make(chan struct{})}
 	p.cmd = command(context.WithoutCancel(t.Context()), t, o)
 	p.cmd.Stdout, p.cmd.Stderr = p.Stdout, p.Stderr
@@ -333,6 +339,17 @@ func (p *Process) Ready() {
 		}
 		return nil
 	})
+}
+
+// FreeAddress is one of this host that nobody listens at.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().String()
 }
 
 // Eventually asks 20 times a second until there is no error.
