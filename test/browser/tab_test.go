@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -22,6 +20,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"test/internal/exporter"
+	"test/internal/npm"
 )
 
 // patience bounds what a browser may take for one test.
@@ -179,19 +178,14 @@ func (b *tab) fits() {
 	}
 }
 
-// axe is the source of axe-core, installed unless that was done before.
-var axe = sync.OnceValues(func() (string, error) {
-	path := filepath.Join("npm", "node_modules", "axe-core", "axe.min.js")
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		install := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-		install.Dir = "npm"
-		if output, err := install.CombinedOutput(); err != nil {
-			return "", fmt.Errorf("npm ci in npm (Debian: apt-get install nodejs npm): %w\n%s", err, output)
-		}
+// axe is the source of axe-core.
+func axe() (string, error) {
+	if err := npm.Install(); err != nil {
+		return "", err
 	}
-	source, err := os.ReadFile(path)
+	source, err := os.ReadFile(filepath.Join(npm.Dir, "node_modules", "axe-core", "axe.min.js"))
 	return string(source), err
-})
+}
 
 // accessible fails for everything that axe-core finds wrong: names, labels, headings, landmarks, tables, and contrast,
 // of which small text must have 4.5 and large text may not have less here.

@@ -5,37 +5,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
+
+	"test/internal/npm"
 )
-
-// npmDir has Grafana's own types of several versions, and the compiler that checks against them.
-const npmDir = "npm"
-
-// installTypes installs the packages, unless that was done before.
-var installTypes = sync.OnceValue(func() error {
-	// npm writes this file last.
-	_, err := os.Stat(filepath.Join(npmDir, "node_modules", ".package-lock.json"))
-	if !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	install := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	install.Dir = npmDir
-	if output, err := install.CombinedOutput(); err != nil {
-		return fmt.Errorf("npm ci in %s (Debian: apt-get install nodejs npm): %w\n%s", npmDir, err, output)
-	}
-	return nil
-})
 
 // Every version of Grafana that we name can read every property, and has no name for one that is misspelt.
 func TestTypes(t *testing.T) {
-	if err := installTypes(); err != nil {
+	if err := npm.Install(); err != nil {
 		t.Fatal(err)
 	}
 	program := typescript(t, load(t))
@@ -50,7 +32,7 @@ func TestTypes(t *testing.T) {
 
 // The check above finds what it is for.
 func TestTypesAreStrict(t *testing.T) {
-	if err := installTypes(); err != nil {
+	if err := npm.Install(); err != nil {
 		t.Fatal(err)
 	}
 	tests := map[string]struct {
@@ -119,11 +101,11 @@ const tsconfig = `{
 // compile checks a program with the types of a version of Grafana, and returns what is wrong.
 func compile(t *testing.T, version, program string) string {
 	t.Helper()
-	installed, err := filepath.Abs(filepath.Join(npmDir, "node_modules"))
+	installed, err := filepath.Abs(filepath.Join(npm.Dir, "node_modules"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	schema, err := os.ReadFile(filepath.Join(npmDir, "schema.ts"))
+	schema, err := os.ReadFile(filepath.Join(npm.Dir, "schema.ts"))
 	if err != nil {
 		t.Fatal(err)
 	}

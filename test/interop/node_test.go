@@ -4,24 +4,17 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"os/exec"
-	"path/filepath"
-	"sync"
 	"testing"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/dbs"
 
 	"aliyun_dbs_exporter/dbsapi"
 
+	"test/internal/npm"
 	"test/interop/official"
 )
-
-// nodeDir holds the script that calls the official Node.js cores, and the packages that it needs.
-const nodeDir = "npm"
 
 // node lists through one of the official Node.js cores.
 type node struct {
@@ -35,27 +28,9 @@ type nodeError struct{ code string }
 
 func (e nodeError) Error() string { return "the Node.js core threw " + e.code }
 
-// installNode installs the packages, unless that was done before.
-var installNode = sync.OnceValue(func() error {
-	if _, err := exec.LookPath("node"); err != nil {
-		return fmt.Errorf("the official Node.js cores need Node.js and npm (Debian: apt-get install nodejs npm): %w", err)
-	}
-	// npm writes this file last.
-	_, err := os.Stat(filepath.Join(nodeDir, "node_modules", ".package-lock.json"))
-	if !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	install := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	install.Dir = nodeDir
-	if output, err := install.CombinedOutput(); err != nil {
-		return fmt.Errorf("npm ci in %s: %w\n%s", nodeDir, err, output)
-	}
-	return nil
-})
-
 func openNode(module string) func(*testing.T, string, official.Keys) judge {
 	return func(t *testing.T, host string, k official.Keys) judge {
-		if err := installNode(); err != nil {
+		if err := npm.Install(); err != nil {
 			t.Fatal(err)
 		}
 		return node{module: module, host: host, keys: k}
@@ -85,7 +60,7 @@ func (n node) list(ctx context.Context, action, listName string, query map[strin
 	}
 	var stdout, stderr bytes.Buffer
 	script := exec.CommandContext(ctx, "node", "list.mjs")
-	script.Dir, script.Stdin, script.Stdout, script.Stderr = nodeDir, bytes.NewReader(order), &stdout, &stderr
+	script.Dir, script.Stdin, script.Stdout, script.Stderr = npm.Dir, bytes.NewReader(order), &stdout, &stderr
 	if err := script.Run(); err != nil {
 		return fmt.Errorf("list.mjs: %w\n%s", err, stderr.Bytes())
 	}
