@@ -77,15 +77,23 @@ func (s *Simulator) faultFor(call Request) *Fault {
 		if !ok {
 			continue
 		}
-		hit := *f
-		if f.Times > 0 {
-			if f.Times--; f.Times == 0 {
-				delete(s.faults, key)
-			}
+		hit, last := f.take()
+		if last {
+			delete(s.faults, key)
 		}
-		return &hit
+		return hit
 	}
 	return nil
+}
+
+// take returns the fault as it hits one request, and whether this is the last one that it hits.
+func (f *Fault) take() (hit *Fault, last bool) {
+	one := *f
+	if f.Times > 0 {
+		f.Times--
+		last = f.Times == 0
+	}
+	return &one, last
 }
 
 // before acts before the answer is made; it returns true if there is nothing more to answer.

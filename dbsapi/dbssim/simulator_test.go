@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"aliyun_dbs_exporter/dbsapi/dbssim"
 )
 
@@ -227,4 +229,31 @@ func FuzzServeHTTP(f *testing.F) {
 			t.Errorf("accepted %q with %q", query, authorization)
 		}
 	})
+}
+
+// A fault hits as many requests as it says, here and at the service that issues keys.
+func TestFaultTimes(t *testing.T) {
+	tokens := dbssim.NewTokens(dbssim.New(nil, dbssim.Account{AccessKeyID: "key", AccessKeySecret: "secret"}), time.Hour)
+	uri := tokens.URI("key")
+	tests := []struct {
+		times int
+		want  []int
+	}{
+		{0, []int{500, 500, 500}},
+		{1, []int{500, 200, 200}},
+		{2, []int{500, 500, 200}},
+	}
+	for _, tt := range tests {
+		tokens.SetFault(&dbssim.Fault{Status: http.StatusInternalServerError, Times: tt.times})
+		var got []int
+		for range tt.want {
+			w := httptest.NewRecorder()
+			uri.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", http.NoBody))
+			got = append(got, w.Code)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%d times (-want +got):\n%s", tt.times, diff)
+		}
+		tokens.SetFault(nil)
+	}
 }

@@ -97,11 +97,14 @@ func NewTokens(sim *Simulator, lifetime time.Duration, roles ...Role) *Tokens {
 	return &Tokens{sim: sim, roles: roles, lifetime: lifetime, metadata: make(map[string]time.Time)}
 }
 
-// SetFault makes every request fail; nil ends that.
+// SetFault makes requests fail, as many as it says or every one; nil ends that.
 func (t *Tokens) SetFault(f *Fault) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.fault = f
+	if t.fault = nil; f != nil {
+		own := *f // it counts
+		t.fault = &own
+	}
 }
 
 // SetLifetime changes how long keys live that are issued from now on.
@@ -131,7 +134,12 @@ func (t *Tokens) begin(w http.ResponseWriter, r *http.Request) (life time.Durati
 	_, _ = parameters(r)
 	t.mu.Lock()
 	t.calls++
-	life, fault := t.lifetime, t.fault
+	life, fault, last := t.lifetime, t.fault, false
+	if fault != nil {
+		if fault, last = fault.take(); last {
+			t.fault = nil
+		}
+	}
 	t.mu.Unlock()
 	return life, fault == nil || !fault.before(w, r)
 }
