@@ -26,7 +26,7 @@ LABEL org.opencontainers.image.title="aliyun_dbs_exporter" \
       org.opencontainers.image.revision="$REVISION" \
       org.opencontainers.image.created="$BUILD_DATE"
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
-COPY LICENSE config.example.yml /usr/share/doc/aliyun_dbs_exporter/
+COPY --chmod=0644 LICENSE config.example.yml /usr/share/doc/aliyun_dbs_exporter/
 COPY --from=build /image/ /
 ENV ALIYUN_DBS_EXPORTER_CONFIG_FILE=/etc/aliyun_dbs_exporter/config.yml
 USER 65532:65532

@@ -25,8 +25,9 @@ test: tools test-unit test-suites ## Run every test.
 test-unit: ## Test the exporter itself; needs nothing but Go.
 	go test -race -shuffle=on ./...
 
+# The suites mostly wait for polls and scrapes, so more of their tests run at a time than there are cores.
 test-suites: ## Test it from outside: official clients, Prometheus, packages, a browser.
-	cd test && go test -p 1 -timeout 10m ./...
+	cd test && go test -p 1 -parallel 6 -timeout 10m ./...
 
 fuzz: ## Fuzz every parser for a short while.
 	$(foreach target,$(FUZZ),go test $(firstword $(subst :, ,$(target))) -run '^$$' -fuzz '^$(lastword $(subst :, ,$(target)))$$' -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x &&) true

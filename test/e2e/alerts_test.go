@@ -123,6 +123,7 @@ func badDownloads(a *alerting) {
 // Each fault makes its alerts fire and no other, and they clear when it is over. No rule has anything to say about what
 // is well, and none is left out.
 func TestAlerts(t *testing.T) {
+	t.Parallel()
 	a := newAlerting(t)
 	rules := a.rules()
 	a.expect("all is well")
@@ -183,6 +184,7 @@ func (a *alerting) reload(config string) {
 
 // Prometheus takes samples over every format, and native histograms over protobuf.
 func TestScrapeFormats(t *testing.T) {
+	t.Parallel()
 	e := newEndpoint(t, dbssim.Plan{ID: "dbsa", Tasks: dbssim.Fixed(finished(7)...)})
 	p := exporter.Start(t, exporter.Options{Config: e.config("", "dbsa")})
 	p.Ready()

@@ -112,7 +112,7 @@ func TestImage(t *testing.T) {
 		files, size := listFiles(t, store.mount(name))
 		want := []string{
 			"bin/aliyun_dbs_exporter -rwxr-xr-x", "bin/healthcheck -rwxr-xr-x", "etc/ssl/certs/ca-certificates.crt -rw-r--r--",
-			"usr/share/doc/aliyun_dbs_exporter/LICENSE -r--r--r--", "usr/share/doc/aliyun_dbs_exporter/config.example.yml -rw-r--r--",
+			"usr/share/doc/aliyun_dbs_exporter/LICENSE -rw-r--r--", "usr/share/doc/aliyun_dbs_exporter/config.example.yml -rw-r--r--",
 		}
 		if diff := cmp.Diff(want, files); diff != "" {
 			t.Errorf("%s: files (-want +got):\n%s", name, diff)
