@@ -130,6 +130,8 @@ func (b *tab) press(keys string) {
 	if _, err := chromedp.Run(b.ctx, chromedp.WaitEvent(page.LoadEventFired, nil, chromedp.KeyEvent(keys))); err != nil {
 		b.Fatal(err)
 	}
+	// The part of the page that the address names gets the focus when it is drawn, which is after it was loaded.
+	eval[bool](b, `new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(() => drawn(true))))`)
 }
 
 // screenshot keeps the whole page, for people to look at.
