@@ -1,0 +1,63 @@
+package download_test
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"aliyun_dbs_exporter/collector/download"
+	"aliyun_dbs_exporter/dbsapi"
+)
+
+// answerBytes is the size of the texts that rows are cut from in these tests.
+const answerBytes = 1 << 20
+
+// A listing holds on to none of the answers that it was decoded from.
+func TestListingFreesAnswers(t *testing.T) {
+	before := heapAlloc()
+	b := download.NewBuilder(download.Limits{CompletedWithin: time.Hour, MaxPerPlan: 20}, now)
+	for i := range 64 {
+		text := fmt.Sprintf("%020d", i) + strings.Repeat("x", answerBytes)
+		r := row(text[:20], text[:20], now, never)
+		r.Name, r.BackupSetID, r.DBType, r.DataFormat = text[:300], text[1:20], text[2:20], text[3:20]
+		r.Way, r.TargetType, r.GatewayID = text[4:20], text[5:20], text[6:20]
+		b.Add([]dbsapi.DownloadTask{r, row(text[10:20], "finish", now, now)})
+	}
+	l, err := b.Listing(-1, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ends download.Ends
+	ends.Update(b, now)
+	if grown := heapAlloc() - before; grown > answerBytes/2 {
+		t.Errorf("%d bytes are held", grown)
+	}
+	runtime.KeepAlive(l)
+	runtime.KeepAlive(&ends)
+}
+
+// A Builder frees the rows behind the limit while it still takes pages.
+func TestBuilderFreesRows(t *testing.T) {
+	before := heapAlloc()
+	b := download.NewBuilder(download.Limits{CompletedWithin: time.Hour, MaxPerPlan: 4}, now)
+	for i := range 64 {
+		r := row(fmt.Sprint(i), "stop", now, never)
+		r.Name = strings.Repeat("x", answerBytes)[:20]
+		b.Add([]dbsapi.DownloadTask{r})
+	}
+	if grown := heapAlloc() - before; grown > 9*answerBytes {
+		t.Errorf("%d bytes are held", grown)
+	}
+	runtime.KeepAlive(b)
+}
+
+// heapAlloc returns the bytes of memory that are reachable.
+func heapAlloc() int64 {
+	runtime.GC()
+	runtime.GC() // what finalizers and pools held
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
