@@ -1,0 +1,129 @@
+package schedule
+
+import "time"
+
+const (
+	slowRequest = 5 * time.Second // a request of more makes its job slow
+	calmPolls   = 3               // polls in a row without one that end it
+	manyPages   = 10              // a first listing of more is deferred once
+)
+
+// job is a Job with what is known of it. The scheduler's mutex guards it.
+type job struct {
+	Job
+	group *group
+	gone  bool // Set removed it
+
+	grid     grid
+	gridFrom time.Duration // points up to here belong to an earlier grid
+	due      time.Duration // the first due time that no run has served
+	skipped  uint64        // due times that were passed over before the last start
+	polls    uint64        // polls begun
+
+	run      *Turns // nil while it does not run
+	tried    bool   // its first poll has ended
+	answered bool   // a run had a successful answer
+	slow     bool
+	calm     int  // polls in a row that were not slow, while slow
+	pages    int  // the length of a deferred first listing, 0 otherwise
+	deferred bool // its first listing was deferred before
+
+	// Its place in a queue: idle, or waiting for a turn.
+	queue   *queue
+	at      int
+	waiting bool
+	since   time.Duration // the due time that decides its place
+}
+
+// regrid changes the interval. The earlier of the old due time and the next
+// point of the new grid is due next; points of the new grid that lie in the
+// past were never due.
+func (j *job) regrid(g grid, now time.Duration) {
+	j.skipped += j.missed(now)
+	j.grid, j.gridFrom = g, now
+	if j.polls > 0 {
+		j.due = min(j.due, g.next(now))
+	}
+}
+
+// missed counts the due times whose successor has come while no poll began.
+// Nothing is missed before the end of the first poll.
+func (j *job) missed(now time.Duration) uint64 {
+	if !j.tried || j.due > now {
+		return 0
+	}
+	return j.grid.between(max(j.due, j.gridFrom), now)
+}
+
+// begin accounts for a start: it serves the last due time that has passed, and
+// the next one is at least half an interval away.
+func (j *job) begin(now time.Duration) {
+	j.skipped += j.missed(now)
+	if !j.deferred || j.tried {
+		j.polls++
+	}
+	j.since = j.due
+	j.due = j.grid.next(now + j.Every/2)
+}
+
+// end accounts for how a run ended.
+func (j *job) end(o Outcome, slow bool) {
+	j.answered = j.answered || o.Answered
+	j.setSlow(slow || o.TimedOut)
+	if o.Deferred {
+		j.due = j.since
+		return
+	}
+	j.tried = true
+	j.pages = 0
+}
+
+// setSlow notes whether a poll was slow. One slow poll makes a job slow, and
+// several in a row that were not end it, so that a job which hangs now and then
+// stays slow.
+func (j *job) setSlow(slow bool) {
+	before := j.slow
+	switch {
+	case slow:
+		j.slow, j.calm = true, 0
+	case j.slow:
+		j.calm++
+		j.slow = j.calm < calmPolls
+	}
+	if j.gone || before == j.slow {
+		return
+	}
+	if j.slow {
+		j.group.slowJobs++
+	} else {
+		j.group.slowJobs--
+	}
+}
+
+// kind is what the alternation of slots distinguishes.
+type kind int
+
+const (
+	first kind = iota // first polls of plans, and those that were deferred
+	other
+	slow
+	kinds
+)
+
+func (j *job) kind() kind {
+	switch {
+	case j.slow:
+		return slow
+	case !j.List && (!j.tried || j.pages > 0):
+		return first
+	}
+	return other
+}
+
+// lane returns the queue that the job's next request waits in.
+func (j *job) lane() (action string, k kind) {
+	if j.run != nil {
+		return j.run.action, j.kind()
+	}
+	return j.Action, j.kind()
+}

@@ -1,0 +1,55 @@
+package schedule
+
+import "time"
+
+// JobState is what is known of a job at one moment.
+type JobState struct {
+	// Due is the next due time, or the first one that no poll has served. It is
+	// wall clock time for people; the schedule itself does not use it.
+	Due time.Time
+	// Late is for how long the job has been due, zero up to one interval. A job
+	// that was never run is due since it appeared.
+	Late time.Duration
+	// Skipped counts the due times whose successor came before a poll began,
+	// from the end of the first poll on. It never falls while the job stays.
+	Skipped uint64
+	// Polls counts the polls that have begun. A first listing that was deferred
+	// and starts again is one.
+	Polls   uint64
+	Running bool
+	// Tried reports whether the first poll has ended, well or badly.
+	Tried bool
+	// Slow reports whether the last polls had a request of over five seconds or
+	// timed out.
+	Slow bool
+}
+
+// State returns the states of these jobs, in this order, all of one moment. An
+// unknown key has the zero state. It is cheap, and no job can block it.
+func (s *Scheduler) State(keys []string) []JobState {
+	states := make([]JobState, len(keys))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now, wall := s.now(), time.Now().Round(0)
+	for i, key := range keys {
+		if j := s.jobs[key]; j != nil {
+			states[i] = j.state(now, wall)
+		}
+	}
+	return states
+}
+
+func (j *job) state(now time.Duration, wall time.Time) JobState {
+	state := JobState{
+		Due:     wall.Add(j.due - now),
+		Skipped: j.skipped + j.missed(now),
+		Polls:   j.polls,
+		Running: j.run != nil,
+		Tried:   j.tried,
+		Slow:    j.slow,
+	}
+	if late := now - j.due; late > j.Every {
+		state.Late = late
+	}
+	return state
+}
