@@ -1,17 +1,18 @@
-// Command aliyun_dbs_exporter is a Prometheus exporter for the download tasks of Alibaba Cloud Database Backup
-// Service (DBS).
+// Command aliyun_dbs_exporter is a Prometheus exporter for the download tasks of
+// Alibaba Cloud Database Backup Service (DBS).
 package main
 
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -30,6 +31,8 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"aliyun_dbs_exporter/collector"
+	"aliyun_dbs_exporter/collector/config"
+	"aliyun_dbs_exporter/collector/poll"
 	"aliyun_dbs_exporter/collector/progress"
 	"aliyun_dbs_exporter/dbsapi/dbssim"
 	"aliyun_dbs_exporter/web"
@@ -39,15 +42,17 @@ const name = "aliyun_dbs_exporter"
 
 // Exit codes.
 const (
-	exitGood    = 0
+	exitOK      = 0
 	exitFailure = 1
 	exitUsage   = 2
 )
 
 const (
-	// drainTimeout is how long scrapes may take after the signal to stop; systemd and Kubernetes wait longer.
+	// drainTimeout is how long scrapes may take after the signal to stop; systemd
+	// and Kubernetes wait longer.
 	drainTimeout = 4 * time.Second
-	// readTimeout and writeTimeout bound a request and its answer; a profile may take a minute.
+	// readTimeout and writeTimeout bound a request and its response; a profile
+	// may take a minute.
 	readTimeout  = 10 * time.Second
 	writeTimeout = 90 * time.Second
 	idleTimeout  = 2 * time.Minute
@@ -55,7 +60,7 @@ const (
 
 func main() {
 	version.Version = cmp.Or(version.Version, "devel") // not stamped by the linker
-	os.Exit(execute(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // options are the parsed flags.
@@ -65,45 +70,49 @@ type options struct {
 	web                 *toolkit.FlagConfig
 	telemetryPath       string
 	lifecycle, pprof    bool
-	shard               collector.Shard
+	shard               poll.Shard
 	logLevel, logFormat string
 	stdout, stderr      io.Writer
 	logger              log.Logger
 	slogger             *slog.Logger
+	// hangup receives SIGHUP.
+	hangup chan os.Signal
 }
 
 // execute is main with its surroundings as arguments; it returns the exit code.
-func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	o := options{stdout: stdout, stderr: stderr}
+//
+// Signals are caught before anything else, so that none is lost during the
+// start: SIGINT and SIGTERM stop, SIGHUP reloads.
+func execute(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	o := options{stdout: stdout, stderr: stderr, hangup: make(chan os.Signal, 1)}
+	signal.Notify(o.hangup, syscall.SIGHUP)
+	defer signal.Stop(o.hangup)
 	switch done, err := o.parse(args); {
 	case err != nil:
 		fmt.Fprintf(stderr, "%s: error: %s, try --help\n", name, err)
 		return exitUsage
 	case done:
-		return exitGood
+		return exitOK
 	}
 	o.newLoggers()
-	command := o.serve
-	switch {
-	case o.check:
-		command = o.checkConfig
-	case o.once:
-		command = o.pollOnce
-	}
-	if err := command(ctx); err != nil {
+	if err := o.run(ctx); err != nil {
 		level.Error(o.logger).Log("msg", "Exiting", "err", err)
 		return exitFailure
 	}
-	return exitGood
+	return exitOK
 }
 
-// parse reads flags and their environment variables; done means that help or version was all that was asked for.
+// parse reads flags and their environment variables. Done reports whether help
+// or version was all that was asked for.
 func (o *options) parse(args []string) (done bool, err error) {
 	app := kingpin.New(name, "Prometheus exporter for the download tasks of Alibaba Cloud Database Backup Service.")
 	app.UsageWriter(o.stdout).ErrorWriter(o.stderr)
 	app.Terminate(func(int) { done = true })
 	app.DefaultEnvars()
-	// ALIYUN_DBS_EXPORTER_VERSION=1.2 in a deployment is not a wish to see the version.
+	// The environment must not trigger --help or --version: a deployment may set
+	// ALIYUN_DBS_EXPORTER_VERSION=1.2.
 	app.HelpFlag.Short('h').NoEnvar()
 	app.Version(version.Print(name)).VersionFlag.NoEnvar()
 
@@ -142,49 +151,62 @@ func (o *options) newLoggers() {
 	}
 }
 
-// source returns how the configuration is loaded, and what to call at the end.
-func (o *options) source(ctx context.Context) (load func() (*collector.Config, error), end func(), err error) {
-	if !o.demo {
-		return func() (*collector.Config, error) { return collector.LoadConfig(o.configFile) }, func() {}, nil
+// run runs the command that the flags ask for on the configuration that they
+// name.
+func (o *options) run(ctx context.Context) error {
+	load := func() (*config.Config, error) { return config.Load(o.configFile) }
+	if o.demo {
+		demo, err := dbssim.StartDemo(ctx)
+		if err != nil {
+			return err
+		}
+		defer demo.Close()
+		o.configFile = "demo.yml (built in)"
+		load = func() (*config.Config, error) { return config.Parse(demo.Config(), o.configFile) }
 	}
-	demo, err := dbssim.StartDemo(ctx)
-	if err != nil {
-		return nil, nil, err
+	switch {
+	case o.check:
+		return o.checkConfig(load)
+	case o.once:
+		return o.pollOnce(ctx, load)
 	}
-	o.configFile = "demo.yml (built in)"
-	return func() (*collector.Config, error) { return collector.ParseConfig(demo.Config(), o.configFile) }, demo.Close, nil
+	return o.serve(ctx, load)
 }
 
 // serve runs the exporter until a signal comes or a part of it fails.
-func (o *options) serve(ctx context.Context) error {
+func (o *options) serve(ctx context.Context, load func() (*config.Config, error)) error {
 	level.Info(o.logger).Log("msg", "Starting "+name, "version", version.Info())
 	level.Info(o.logger).Log("msg", "Build context", "build_context", version.BuildContext())
-	load, end, err := o.source(ctx)
-	if err != nil {
+	instruments := collector.NewInstruments()
+	poller := poll.New(poll.Options{Shard: o.shard, Hooks: instruments.Hooks()}, log.With(o.logger, "component", "poll"))
+	reloader := config.NewReloader(load, poller.Apply, o.logger)
+	if err := reloader.Reload(); err != nil {
 		return err
 	}
-	defer end()
-	config, err := load()
-	if err != nil {
-		return err
-	}
-	c, err := collector.New(config, collector.Options{Shard: o.shard}, log.With(o.logger, "component", "collector"))
-	if err != nil {
-		return err
-	}
-	r := web.NewReloader(load, c, o.logger)
-	server, err := o.newServer(c, r)
+	registry := newRegistry(collector.New(poller.Snapshot, reloader.Last, instruments))
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	server, listening, err := o.newServer(poller, reloader, registry)
 	if err != nil {
 		return err
 	}
 
 	var group run.Group
-	group.Add(run.SignalHandler(ctx, syscall.SIGINT, syscall.SIGTERM))
-	group.Add(actor(ctx, func(ctx context.Context) error { c.Run(ctx); return nil }))
-	group.Add(actor(ctx, r.Run))
+	group.Add(actor(ctx, func(ctx context.Context) error { <-ctx.Done(); return nil }))
+	group.Add(actor(ctx, func(ctx context.Context) error { return o.reloadOnHangup(ctx, reloader) }))
+	group.Add(actor(ctx, func(ctx context.Context) error {
+		// A port that is taken ends the process before it has called the API.
+		select {
+		case <-listening:
+			poller.Run(ctx)
+		case <-ctx.Done():
+		}
+		return nil
+	}))
 	group.Add(
 		func() error { return toolkit.ListenAndServe(server, o.web, o.slogger) },
 		func(error) {
+			// Not derived from ctx, which has ended: Shutdown would return at once
+			// instead of draining scrapes.
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 			defer cancel()
 			if server.Shutdown(ctx) != nil {
@@ -192,8 +214,9 @@ func (o *options) serve(ctx context.Context) error {
 			}
 		},
 	)
-	if err = group.Run(); errors.Is(err, run.ErrSignal) {
-		level.Info(o.logger).Log("msg", "Stopped", "reason", err)
+	err = group.Run()
+	if ctx.Err() != nil {
+		level.Info(o.logger).Log("msg", "Stopped", "reason", context.Cause(ctx))
 		return nil
 	}
 	return err
@@ -205,24 +228,38 @@ func actor(ctx context.Context, execute func(context.Context) error) (func() err
 	return func() error { return execute(ctx) }, func(error) { cancel() }
 }
 
-func (o *options) newServer(c *collector.Collector, r *web.Reloader) (*http.Server, error) {
-	registry := newRegistry(c)
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	pages := web.Options{
-		Collector:     c,
-		Registry:      registry,
-		ConfigFile:    o.configFile,
-		TelemetryPath: o.telemetryPath,
-		EnablePprof:   o.pprof,
-		Logger:        o.slogger,
+// reloadOnHangup reloads at every SIGHUP until the context ends.
+func (o *options) reloadOnHangup(ctx context.Context, r *config.Reloader) error {
+	for {
+		select {
+		case <-o.hangup:
+			_ = r.Reload() // logged
+		case <-ctx.Done():
+			return nil
+		}
 	}
-	if o.lifecycle {
-		pages.Reload = r.Reload
-	}
-	handler, err := web.Handler(pages)
+}
+
+// newServer returns the server of all pages, and a channel that is closed once it
+// listens.
+func (o *options) newServer(p *poll.Poller, r *config.Reloader, registry *prometheus.Registry) (*http.Server, <-chan struct{}, error) {
+	handler, err := web.Handler(web.Options{
+		Snapshot:        p.Snapshot,
+		Reload:          r,
+		Ready:           p.Ready,
+		Healthy:         p.Healthy,
+		Registry:        registry,
+		ConfigFile:      o.configFile,
+		TelemetryPath:   o.telemetryPath,
+		EnableLifecycle: o.lifecycle,
+		EnablePprof:     o.pprof,
+		Logger:          o.slogger,
+	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	listening := make(chan struct{})
+	var once sync.Once // there may be several listeners
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: readTimeout,
@@ -230,31 +267,31 @@ func (o *options) newServer(c *collector.Collector, r *web.Reloader) (*http.Serv
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		ErrorLog:          slog.NewLogLogger(o.slogger.Handler(), slog.LevelWarn),
-	}, nil
+		BaseContext: func(net.Listener) context.Context {
+			once.Do(func() { close(listening) })
+			return context.Background()
+		},
+	}, listening, nil
 }
 
-// newRegistry holds the exporter's own metrics, without those of the Go runtime and the process.
+// newRegistry holds the exporter's own metrics, without those of the Go runtime
+// and the process.
 func newRegistry(c *collector.Collector) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(c, versioncollector.NewCollector("aliyun_dbs_exporter"))
+	registry.MustRegister(c, versioncollector.NewCollector(name))
 	return registry
 }
 
 // checkConfig prints what the configuration files are understood to say.
-func (o *options) checkConfig(ctx context.Context) error {
-	load, end, err := o.source(ctx)
-	if err != nil {
-		return err
-	}
-	defer end()
-	config, err := load()
+func (o *options) checkConfig(load func() (*config.Config, error)) error {
+	c, err := load()
 	if err != nil {
 		return err
 	}
 	if err := toolkit.Validate(*o.web.WebConfigFile); err != nil {
 		return fmt.Errorf("check %s: %w", *o.web.WebConfigFile, err)
 	}
-	text, err := yaml.Dump(config)
+	text, err := yaml.Dump(c)
 	if err != nil {
 		return fmt.Errorf("print configuration: %w", err)
 	}
@@ -263,29 +300,21 @@ func (o *options) checkConfig(ctx context.Context) error {
 }
 
 // pollOnce polls every plan once and prints the metrics.
-func (o *options) pollOnce(ctx context.Context) error {
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	load, end, err := o.source(ctx)
-	if err != nil {
+func (o *options) pollOnce(ctx context.Context, load func() (*config.Config, error)) error {
+	instruments := collector.NewInstruments()
+	hooks := instruments.Hooks()
+	var poller *poll.Poller
+	shown := progress.New(o.stderr, func() int { return poller.Snapshot().NumPlans() })
+	hooks.Polled = shown.Polled
+	// The progress shows the outcome of every plan; the log would repeat it.
+	poller = poll.New(poll.Options{Shard: o.shard, Hooks: hooks}, log.NewNopLogger())
+	reloader := config.NewReloader(load, poller.Apply, log.NewNopLogger())
+	if err := reloader.Reload(); err != nil {
 		return err
 	}
-	defer end()
-	config, err := load()
-	if err != nil {
-		return err
-	}
-	shown := progress.New(o.stderr)
-	// The outcome of every plan is shown; the log would say it again.
-	c, err := collector.New(config, collector.Options{OnPoll: shown.Polled, Shard: o.shard}, log.NewNopLogger())
-	if err != nil {
-		return err
-	}
-	failure := c.Discover(ctx)
-	shown.Start(c.Plans())
-	failure = errors.Join(failure, c.PollOnce(ctx))
+	failure := poller.Once(ctx)
 	shown.End()
-	families, err := newRegistry(c).Gather()
+	families, err := newRegistry(collector.New(poller.Snapshot, reloader.Last, instruments)).Gather()
 	if err != nil {
 		return fmt.Errorf("gather metrics: %w", err)
 	}

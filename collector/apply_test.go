@@ -1,7 +1,7 @@
 package collector_test
 
 import (
-	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -10,194 +10,210 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"aliyun_dbs_exporter/dbsapi/dbssim"
+	"aliyun_dbs_exporter/dbsapi/dbssim/simtest"
 )
 
-// apply puts another configuration into use and lets everything settle.
-func (b *bench) apply(text string) {
-	b.Helper()
-	if err := b.collector.Apply(parse(b, text)); err != nil {
-		b.Fatal(err)
-	}
-	synctest.Wait()
-}
-
 // planIDs returns the plans that have any series.
-func (b *bench) planIDs() string {
+func (f *fixture) planIDs() string {
 	var ids []string
 	for _, id := range []string{"dbsa", "dbsb", "dbsc", "dbsd"} {
-		if strings.Contains(b.page(), `plan_id="`+id+`"`) {
+		if strings.Contains(f.page(), `plan_id="`+id+`"`) {
 			ids = append(ids, id)
 		}
 	}
 	return strings.Join(ids, " ")
 }
 
-// Plans that stay keep data, counters and schedule; new ones are polled at once; removed ones take their series along.
+// Plans that stay keep data, counters and schedule; new ones are polled at once;
+// removed ones take their series with them.
 func TestApply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var list changing
+		var list taskList
 		sim := dbssim.New(nil, account(dbssim.Plan{ID: "dbsa", Tasks: list.tasks}, dbssim.Plan{ID: "dbsb"}, dbssim.Plan{ID: "dbsc"}))
-		b := newBench(t, sim, configText("", "dbsa", "dbsb"))
-		defer b.run()()
-		list.set(dbssim.Task{ID: "a", Status: "finish", Created: ago(time.Hour), Finished: epoch})
-		b.pass(90 * time.Second) // rounds at 0 and 60 s
-		b.expect(counters("1", "0"))
+		f := newFixture(t, sim, simtest.Plans("", "dbsa", "dbsb"))
+		f.run()
+		list.set(dbssim.Task{ID: "a", Status: "finish", Created: ago(time.Hour), Finished: epoch.Add(time.Second)})
+		f.polled("dbsa")
+		f.expect(counters("1", "0"))
+		due := f.plan("dbsa").Poll.Due
 
-		b.apply(configText("", "dbsa, name: renamed, max_success_age: 1h", "dbsc"))
-		if got := b.planIDs(); got != "dbsa dbsc" {
+		f.pass(10 * time.Second)
+		f.apply(simtest.Plans("", "dbsa, name: renamed, max_success_age: 1h", "dbsc"))
+		f.pass(moment)
+		if got := f.planIDs(); got != "dbsa dbsc" {
 			t.Errorf("plans are %s", got)
 		}
-		b.expect(counters("1", "0"))
-		b.expect(map[string]string{
+		f.expect(counters("1", "0"))
+		f.expect(map[string]string{
 			"polls_total" + plan("dbsa"): "2",
 			"polls_total" + plan("dbsc"): "1",
 			"plan_info" + planWith("dbsa", `plan_name="renamed",database_type=""`): "1",
 			"download_max_success_age_seconds" + plan("dbsa"):                      "3600",
 			"exporter_config_last_reload_successful{}":                             "1",
-			"exporter_config_last_reload_success_timestamp_seconds{}":              "9.4668489e+08",
 		})
-		b.pass(29 * time.Second)
-		b.expect(map[string]string{"polls_total" + plan("dbsa"): "2"})
-		b.pass(time.Second + 10*time.Millisecond) // 120 s: the schedule is what it was
-		b.expect(map[string]string{"polls_total" + plan("dbsa"): "3", "polls_total" + plan("dbsc"): "2"})
-		b.expect(counters("1", "0"))
+		if got := f.plan("dbsa").Poll.Due; !got.Equal(due) {
+			t.Errorf("the poll that was due at %v is due at %v after the reload", due, got)
+		}
 
-		// A plan that comes back starts anew: what ended meanwhile was not seen.
-		b.apply(configText("", "dbsc"))
-		b.apply(configText("", "dbsa", "dbsc"))
-		b.pass(10 * time.Millisecond)
-		b.expect(counters("0", "0"))
-		b.expect(map[string]string{"polls_total" + plan("dbsa"): "1"})
-		b.lint()
+		// A plan that comes back has no past: it is not known what ended meanwhile.
+		f.apply(simtest.Plans("", "dbsc"))
+		f.apply(simtest.Plans("", "dbsa", "dbsc"))
+		f.pass(moment)
+		f.expect(counters("0", "0"))
+		f.expect(map[string]string{"polls_total" + plan("dbsa"): "1"})
+		f.lint()
 	})
 }
 
-// A shorter interval takes effect at once.
+// A shorter interval takes effect at once, and so does a longer one after the
+// poll that was due. Neither makes a skipped poll.
 func TestApplyInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := dbssim.New(nil, account(dbssim.Plan{ID: "dbsa"}))
-		b := newBench(t, sim, configText("poll_interval: 1h", "dbsa"))
-		defer b.run()()
-		b.pass(time.Minute)
-		b.apply(configText("poll_interval: 10s", "dbsa"))
-		b.pass(25 * time.Second)
-		b.expect(map[string]string{"polls_total" + plan("dbsa"): "3", "exporter_poll_interval_seconds{}": "10"})
-		b.apply(configText("poll_interval: 1h", "dbsa"))
-		b.pass(10 * time.Minute)
-		b.expect(map[string]string{"polls_total" + plan("dbsa"): "4"})
+		f := newFixture(t, sim, simtest.Plans("poll_interval: 1h", "dbsa"))
+		f.run()
+		f.pass(time.Minute)
+		f.apply(simtest.Plans("poll_interval: 10s", "dbsa"))
+		f.pass(10*time.Second + moment)
+		f.expect(map[string]string{"polls_total" + plan("dbsa"): "2", "exporter_poll_interval_seconds{}": "10"})
+		f.pass(50 * time.Second)
+		f.expect(map[string]string{"polls_total" + plan("dbsa"): "7"})
+		f.apply(simtest.Plans("poll_interval: 1h", "dbsa"))
+		f.pass(29 * time.Minute)
+		f.expect(map[string]string{"polls_total" + plan("dbsa"): "8", "polls_skipped_total" + target: "0"})
 	})
 }
 
-// Targets come and go with all their series, in the middle of a slow round too.
+// Shortening the interval during a slow poll neither makes the exporter
+// unhealthy nor counts polls that were never due as skipped.
+func TestApplyIntervalDuringSlowPoll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := dbssim.New(nil, account(dbssim.Plan{ID: "dbsa"}))
+		f := newFixture(t, sim, simtest.Plans("poll_interval: 10m\npoll_timeout: 10m", "dbsa"))
+		f.run()
+		sim.SetFault("dbsa", dbssim.Fault{Delay: 4 * time.Minute})
+		f.until("a poll runs", func() bool { return f.plan("dbsa").Poll.Running })
+		f.apply(simtest.Plans("poll_interval: 5s", "dbsa"))
+		for range 4 {
+			f.pass(4 * time.Second)
+			if err := f.poller.Healthy(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := f.poller.Snapshot().Targets[0].Skipped; got > 3 {
+			t.Errorf("%d polls are skipped 16 s after the interval became 5 s", got)
+		}
+	})
+}
+
+// Targets come and go with all their series, also while a poll hangs.
 func TestApplyTargets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := dbssim.New(nil, account(dbssim.Plan{ID: "dbsa"}, dbssim.Plan{ID: "dbsb"}))
-		one := configText("", "dbsa")
-		other := strings.ReplaceAll(strings.ReplaceAll(configText("", "dbsb"), "acme", "other"), "cn-hangzhou", "cn-shanghai")
-		b := newBench(t, sim, one)
-		defer b.run()()
+		one := simtest.Target{Plans: []string{"dbsa"}}
+		other := simtest.Target{Account: "other", RegionID: "cn-shanghai", Plans: []string{"dbsb"}}
+		f := newFixture(t, sim, simtest.Config{Targets: []simtest.Target{one}})
+		f.run()
 		sim.SetFault("dbsa", dbssim.Fault{Delay: time.Hour})
-		b.pass(70 * time.Second) // in the middle of the second round
+		f.until("a poll runs", func() bool { return f.plan("dbsa").Poll.Running })
 
-		b.apply(other)
-		if page := b.page(); strings.Contains(page, "acme") {
+		f.apply(simtest.Config{Targets: []simtest.Target{other}})
+		if page := f.page(); strings.Contains(page, "acme") {
 			t.Errorf("series of the removed target are left:\n%s", page)
 		}
-		if err := b.collector.Ready(); err != nil {
+		if err := f.poller.Ready(); err != nil {
 			t.Error(err)
 		}
-		b.pass(5 * time.Minute)
-		if strings.Contains(b.page(), "acme") {
+		f.pass(5*time.Minute + 30*time.Second)
+		if strings.Contains(f.page(), "acme") {
 			t.Error("series of the removed target came back")
 		}
-		b.expect(map[string]string{`polls_total{account="other",region_id="cn-shanghai",plan_id="dbsb"}`: "6"})
+		polls := f.samples()[series(`polls_total{account="other",region_id="cn-shanghai",plan_id="dbsb"}`)]
+		if polls != "6" && polls != "5" {
+			t.Errorf("the other target was polled %s times in five minutes and a half", polls)
+		}
 
 		sim.ClearFault("dbsa")
-		b.apply(one + strings.Join(strings.SplitAfter(other, "targets:\n")[1:], ""))
-		b.expect(map[string]string{
-			`polls_total{account="other",region_id="cn-shanghai",plan_id="dbsb"}`: "6",
+		f.apply(simtest.Config{Targets: []simtest.Target{one, other}})
+		f.pass(moment)
+		f.expect(map[string]string{
+			`polls_total{account="other",region_id="cn-shanghai",plan_id="dbsb"}`: polls,
 			"polls_total" + plan("dbsa"):                                          "1",
 		})
-		b.lint()
+		f.lint()
 	})
 }
 
 // A new plan does not wait for a slow one.
-func TestApplyDuringSlowRound(t *testing.T) {
+func TestApplyDuringSlowPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := dbssim.New(nil, account(dbssim.Plan{ID: "dbsa"}, dbssim.Plan{ID: "dbsb"}, dbssim.Plan{ID: "dbsc"}))
-		two := func(plans ...string) string {
-			return strings.Replace(configText("", plans...), "max_concurrent_requests: 1", "max_concurrent_requests: 2", 1)
+		two := func(plans ...string) simtest.Config {
+			return simtest.Config{Targets: []simtest.Target{{Concurrency: 2, Plans: plans}}}
 		}
-		b := newBench(t, sim, two("dbsa", "dbsb"))
-		defer b.run()()
+		f := newFixture(t, sim, two("dbsa", "dbsb"))
+		f.run()
 		sim.SetFault("dbsa", dbssim.Fault{Delay: time.Hour})
-		b.pass(61 * time.Second) // dbsa hangs
-		b.apply(two("dbsa", "dbsb", "dbsc"))
-		b.expect(map[string]string{"polls_total" + plan("dbsc"): "1"})
+		f.until("a poll runs", func() bool { return f.plan("dbsa").Poll.Running })
+		f.apply(two("dbsa", "dbsb", "dbsc"))
+		f.pass(moment)
+		f.expect(map[string]string{"polls_total" + plan("dbsc"): "1"})
 	})
 }
 
 // A configuration that could not be loaded is visible and changes nothing.
-func TestLoadFailed(t *testing.T) {
+func TestFailedReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := dbssim.New(nil, account(dbssim.Plan{ID: "dbsa"}))
-		b := newBench(t, sim, configText("", "dbsa"))
-		defer b.run()()
-		b.pass(30 * time.Second)
-		b.collector.LoadFailed(errors.New("config.yml:1: the file is empty"))
-		b.expect(map[string]string{
+		f := newFixture(t, sim, simtest.Plans("", "dbsa"))
+		f.run()
+		f.pass(10 * time.Second)
+		f.file = ""
+		if err := f.reloader.Reload(); err == nil {
+			t.Error("an empty file was loaded")
+		}
+		f.expect(map[string]string{
 			"exporter_config_last_reload_successful{}":                "0",
-			"exporter_config_last_reload_success_timestamp_seconds{}": "9.466848e+08",
+			"exporter_config_last_reload_success_timestamp_seconds{}": at(epoch),
 			"polls_total" + plan("dbsa"):                              "1",
 		})
-		b.apply(configText("", "dbsa"))
-		b.expect(map[string]string{
+		f.apply(simtest.Plans("", "dbsa"))
+		f.expect(map[string]string{
 			"exporter_config_last_reload_successful{}":                "1",
-			"exporter_config_last_reload_success_timestamp_seconds{}": "9.4668483e+08",
+			"exporter_config_last_reload_success_timestamp_seconds{}": at(epoch.Add(10*time.Second + moment)),
 		})
 	})
 }
 
-// The arithmetic of the API budget is in the log, as a warning where it cannot work out.
-func TestBudgetIsLogged(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		sim := dbssim.New(nil, account())
-		b := newBench(t, sim, strings.Replace(configText("poll_interval: 1s", "dbsa", "dbsb", "dbsc"), "requests_per_second: 1000", "requests_per_second: 2.9", 1))
-		lines := b.log.lines("API budget")
-		if len(lines) != 1 {
-			t.Fatalf("logged %q", lines)
-		}
-		want := `level=warn msg="API budget is too small for a poll round, rounds will be skipped; raise poll_interval or requests_per_second, or use shards"` +
-			" account=acme endpoint=127.0.0.1:1 plans=3 requests_needed=3 requests_allowed=2 requests_per_second=2.9 poll_interval=1s\n"
-		if diff := cmp.Diff(want, lines[0]); diff != "" {
-			t.Error(diff)
-		}
-		b.apply(configText("", "dbsa"))
-		if lines := b.log.lines("API budget"); !strings.HasPrefix(lines[1], `level=info msg="API budget of a poll round" account=acme`) {
-			t.Errorf("logged %q", lines)
-		}
-	})
+// budgetLines returns the level and the figures of the lines about API budgets.
+func (f *fixture) budgetLines() []string {
+	var lines []string
+	for _, line := range f.log.lines("API request budget") {
+		level, _, _ := strings.Cut(line, " ")
+		_, figures, _ := strings.Cut(line, "endpoint=127.0.0.1:1 ")
+		lines = append(lines, level+" "+strings.TrimSpace(figures))
+	}
+	return lines
 }
 
-// The arithmetic counts a request for every page, which is known after the first round.
-func TestBudgetCountsPages(t *testing.T) {
+// The arithmetic of the API budget is in the log, as a warning if it cannot work
+// out. Plans that were never listed need a number of requests that is not known.
+func TestBudgetIsLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := dbssim.New(nil, account(dbssim.Plan{ID: "dbsa", Tasks: dbssim.Fixed(tasks("t", 301)...)}, dbssim.Plan{ID: "dbsb"}))
-		b := newBench(t, sim, strings.Replace(configText("poll_interval: 2s", "dbsa", "dbsb"), "requests_per_second: 1000", "requests_per_second: 2", 1))
-		defer b.run()()
-		b.pass(9 * time.Second)
-		var got []string
-		for _, line := range b.log.lines("API budget") {
-			level, _, _ := strings.Cut(line, " ")
-			_, figures, _ := strings.Cut(line, "endpoint=127.0.0.1:1 ")
-			got = append(got, level+" "+strings.TrimSpace(figures))
-		}
+		c := simtest.Plans("poll_interval: 2s", "dbsa", "dbsb", "dbsgone")
+		c.Targets[0].Rate = 2.2
+		f := newFixture(t, sim, c)
+		f.run()
+		f.pass(20 * time.Second)
+		c.Targets[0].Plans = []string{"dbsb"}
+		f.apply(c)
 		want := []string{
-			"level=info plans=2 requests_needed=2 requests_allowed=4 requests_per_second=2 poll_interval=2s",
-			"level=warn plans=2 requests_needed=5 requests_allowed=4 requests_per_second=2 poll_interval=2s",
+			"level=info plans=3 plans_not_listed_yet=3 requests_needed=0 requests_allowed=4 poll_interval=2s",
+			"level=warn plans=3 plans_not_listed_yet=1 requests_needed=5 requests_allowed=4 poll_interval=2s",
+			"level=info plans=1 plans_not_listed_yet=0 requests_needed=1 requests_allowed=4 poll_interval=2s",
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
+		if diff := cmp.Diff(want, f.budgetLines()); diff != "" {
 			t.Error(diff)
 		}
 	})
@@ -207,15 +223,59 @@ func TestBudgetCountsPages(t *testing.T) {
 func TestSharedRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := dbssim.New(nil, account(dbssim.Plan{ID: "dbsa"}, dbssim.Plan{ID: "dbsb"}, dbssim.Plan{ID: "dbsc"}, dbssim.Plan{ID: "dbsd"}))
-		first := strings.Replace(configText("", "dbsa", "dbsb"), "requests_per_second: 1000", "requests_per_second: 4", 1)
-		second := strings.ReplaceAll(strings.Replace(configText("", "dbsc", "dbsd"), "requests_per_second: 1000", "requests_per_second: 2", 1), "cn-hangzhou", "cn-shanghai")
-		b := newBench(t, sim, first+strings.Join(strings.SplitAfter(second, "targets:\n")[1:], ""))
+		f := newFixture(t, sim, simtest.Config{Targets: []simtest.Target{
+			{Rate: 4, Plans: []string{"dbsa", "dbsb"}},
+			{Rate: 2, RegionID: "cn-shanghai", Plans: []string{"dbsc", "dbsd"}},
+		}})
 		start := time.Now()
-		if err := b.collector.PollOnce(t.Context()); err != nil {
+		if err := f.poller.Once(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if took := time.Since(start); took != 1500*time.Millisecond {
 			t.Errorf("4 requests at 2 a second took %v", took)
 		}
+	})
+}
+
+// Reloads that move 60 targets between endpoints lose no counter.
+func TestReloadStorm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const targets = 60
+		var plans []dbssim.Plan
+		config := func(endpoint string) (c simtest.Config) {
+			for i := range targets {
+				c.Targets = append(c.Targets, simtest.Target{
+					Account: fmt.Sprintf("acme%d", i), Endpoint: endpoint, Plans: []string{fmt.Sprintf("dbs%02d", i)},
+				})
+			}
+			return c
+		}
+		for i := range targets {
+			plans = append(plans, dbssim.Plan{ID: fmt.Sprintf("dbs%02d", i), Tasks: dbssim.Fixed(tasks("t", 3)...)})
+		}
+		f := newFixture(t, dbssim.New(nil, account(plans...)), config("http://127.0.0.1:1"))
+		f.run()
+		polls := func() (n uint64) {
+			for _, target := range f.poller.Snapshot().Targets {
+				for _, p := range target.Plans {
+					n += p.Poll.Polls
+				}
+			}
+			return n
+		}
+		before := polls()
+		for i := range 500 {
+			f.apply(config(fmt.Sprintf("http://127.0.0.1:%d", 1+i%2)))
+			f.pass(100 * time.Millisecond)
+			now := polls()
+			if now < before {
+				t.Fatalf("reload %d: %d polls became %d", i, before, now)
+			}
+			before = now
+		}
+		if before < 70 {
+			t.Errorf("%d polls of %d plans in 50 s", before, targets)
+		}
+		f.lint()
 	})
 }

@@ -8,19 +8,19 @@ import (
 
 	"aliyun_dbs_exporter/dbsapi"
 	"aliyun_dbs_exporter/dbsapi/dbssim"
+	"aliyun_dbs_exporter/dbsapi/dbssim/simtest"
 )
 
-// discovering is a configuration whose target discovers plans every 10 minutes, with more keys for the block, and plans
-// that are configured besides.
-func discovering(keys string, plans ...string) string {
-	block := "    discovery:\n      enabled: true\n" + keys
-	return strings.Replace(configText("", plans...), "    plans:\n", block+strings.Repeat("    plans:\n", min(len(plans), 1)), 1)
+// discovering is a configuration whose target discovers plans every ten minutes,
+// with more keys for the block, and plans that are configured.
+func discovering(keys []string, plans ...string) simtest.Config {
+	return simtest.Config{Targets: []simtest.Target{{
+		Plans:     plans,
+		Discovery: append([]string{"enabled: true"}, keys...),
+	}}}
 }
 
 const target = `{account="acme",region_id="cn-hangzhou"}`
-
-// moment is enough for a few requests at 1000 a second.
-const moment = 100 * time.Millisecond
 
 func simPlan(id, name string, change ...func(*dbssim.Plan)) dbssim.Plan {
 	p := dbssim.Plan{ID: id, Name: name, Region: "cn-hangzhou", DatabaseType: "MySQL", AutoDownload: true}
@@ -41,12 +41,12 @@ func TestDiscovery(t *testing.T) {
 			simPlan("dbse", "prod-elsewhere", func(p *dbssim.Plan) { p.Region = "cn-shanghai" }),
 			simPlan("dbsf", "prod-new", func(p *dbssim.Plan) { p.Status = "hibernating" }),
 		))
-		b := newBench(t, sim, discovering("      include: prod-.*\n      exclude: .*scratch\n",
+		f := newFixture(t, sim, discovering([]string{"include: prod-.*", "exclude: .*scratch"},
 			"dbsa, name: orders, max_success_age: 26h", "dbsd", "dbsx"))
-		defer b.run()()
-		b.pass(moment)
-		b.lint()
-		b.expect(map[string]string{
+		f.run()
+		f.pass(moment)
+		f.lint()
+		f.expect(map[string]string{
 			"discovery_success" + target: "1",
 			"discovered_plans" + target:  "1",
 			"plan_info" + planWith("dbsa", `plan_name="orders",database_type="MySQL"`):                   "1",
@@ -68,9 +68,9 @@ func TestDiscovery(t *testing.T) {
 		})
 
 		// Every status is a wish that can be had, also the ones nobody documented.
-		b.apply(discovering("      statuses: [running, unknown]\n"))
-		b.pass(moment)
-		b.expect(map[string]string{
+		f.apply(discovering([]string{"statuses: [running, unknown]"}))
+		f.pass(moment)
+		f.expect(map[string]string{
 			"discovered_plans" + target:                          "4",
 			"polls_total" + plan("dbsa"):                         "1",
 			"polls_total" + plan("dbsb"):                         "1",
@@ -82,18 +82,18 @@ func TestDiscovery(t *testing.T) {
 			`api_requests_total{account="acme",region_id="cn-hangzhou",action="DescribeBackupPlanList"}`: "1",
 		})
 
-		b.apply(configText("", "dbsa"))
-		b.pass(moment)
-		b.expect(map[string]string{
+		f.apply(simtest.Plans("", "dbsa"))
+		f.pass(moment)
+		f.expect(map[string]string{
 			"discovery_success" + target:                         "absent",
 			"discovered_plans" + target:                          "absent",
 			"plan_status" + planWith("dbsa", `status="running"`): "absent",
 			"polls_total" + plan("dbsa"):                         "1",
 			"polls_total" + plan("dbsb"):                         "absent",
 		})
-		b.apply(discovering(""))
-		b.pass(moment)
-		b.expect(map[string]string{
+		f.apply(discovering(nil))
+		f.pass(moment)
+		f.expect(map[string]string{
 			"discovered_plans" + target:  "3",
 			"polls_total" + plan("dbsa"): "1",
 			"polls_total" + plan("dbsb"): "1",
@@ -106,25 +106,28 @@ func TestDiscovery(t *testing.T) {
 func TestDiscoveredPlansComeAndGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := dbssim.New(nil, account(simPlan("dbsa", "a"), simPlan("dbsb", "b")))
-		b := newBench(t, sim, discovering(""))
-		defer b.run()()
-		b.expect(map[string]string{"discovery_last_success_timestamp_seconds" + target: "9.466848e+08"})
-		b.pass(9 * time.Minute)
+		f := newFixture(t, sim, discovering(nil))
+		f.run()
 		sim.RemovePlan("dbsa")
 		sim.SetPlan(simPlan("dbsc", "c"))
-		b.pass(59 * time.Second)
-		if got := b.planIDs(); got != "dbsa dbsb" {
+		due := f.poller.Snapshot().Targets[0].PlanList.Due
+		f.pass(time.Until(due) - time.Second)
+		if got := f.planIDs(); got != "dbsa dbsb" {
 			t.Errorf("before the next list the plans are %s", got)
 		}
-		b.pass(2 * time.Second)
-		if got := b.planIDs(); got != "dbsb dbsc" {
+		polls := f.plan("dbsb").Poll.Polls
+		f.pass(time.Second + moment)
+		if got := f.planIDs(); got != "dbsb dbsc" {
 			t.Errorf("after it they are %s", got)
 		}
-		b.expect(map[string]string{
-			"polls_total" + plan("dbsb"): "11",
-			"polls_total" + plan("dbsc"): "1",
+		if got := f.plan("dbsb").Poll.Polls; got < polls {
+			t.Errorf("%d polls of the plan that stays became %d", polls, got)
+		}
+		f.expect(map[string]string{
+			"discovery_last_success_timestamp_seconds" + target: at(due),
+			"polls_total" + plan("dbsc"):                        "1",
 		})
-		lines := b.log.lines("Plans changed")
+		lines := f.log.lines("Plans changed")
 		want := []string{
 			`level=info account=acme region_id=cn-hangzhou msg="Plans changed" plans=2 added=2 added_ids=dbsa,dbsb removed=0 removed_ids=` + "\n",
 			`level=info account=acme region_id=cn-hangzhou msg="Plans changed" plans=2 added=1 added_ids=dbsc removed=1 removed_ids=dbsa` + "\n",
@@ -137,7 +140,7 @@ func TestDiscoveredPlansComeAndGo(t *testing.T) {
 
 // A list that fails, stops short, or is empty without saying so takes no plan away, and says what happened.
 func TestDiscoveryFailures(t *testing.T) {
-	const cut = "the list of plans is not complete, plans that it lacks are polled on"
+	const cut = "plan list is incomplete: it has 2 of 3 plans"
 	tests := []struct {
 		name  string
 		fault dbssim.Fault
@@ -149,13 +152,13 @@ func TestDiscoveryFailures(t *testing.T) {
 		{"empty, total not said", dbssim.Fault{Envelope: func(e map[string]any) {
 			e["Items"] = nil
 			delete(e, "TotalElements")
-		}}, "the list of plans is empty, and the API does not say that there are none", "dbsa dbsb"},
+		}}, "DescribeBackupPlanList: decode: the first page is empty and does not say that the list is", "dbsa dbsb"},
 		{
 			"empty, total says otherwise",
 			dbssim.Fault{Envelope: func(e map[string]any) { e["Items"] = nil }},
 			"DescribeBackupPlanList: decode: the first page is empty though the list has 2 elements", "dbsa dbsb",
 		},
-		{"one page too few", dbssim.Fault{Envelope: func(e map[string]any) { e["TotalElements"] = 3 }}, "2 of 3 plans: " + cut, "dbsa dbsb dbsc"},
+		{"one page too few", dbssim.Fault{Envelope: func(e map[string]any) { e["TotalElements"] = 3 }}, cut, "dbsa dbsb dbsc"},
 		{"empty, and the API says so", dbssim.Fault{Envelope: func(e map[string]any) {
 			e["Items"], e["TotalElements"] = nil, 0
 		}}, "", ""},
@@ -164,34 +167,33 @@ func TestDiscoveryFailures(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				sim := dbssim.New(nil, account(simPlan("dbsa", "a"), simPlan("dbsb", "b")))
-				b := newBench(t, sim, discovering(""))
-				defer b.run()()
-				b.pass(5 * time.Minute)
+				f := newFixture(t, sim, discovering(nil))
+				f.run()
 				sim.RemovePlan("dbsa")
 				sim.SetPlan(simPlan("dbsc", "c"))
 				sim.SetFault(dbsapi.ActionBackupPlans, tt.fault)
-				b.pass(5*time.Minute + 20*time.Second) // retries within the list included
+				f.pass(time.Until(f.poller.Snapshot().Targets[0].PlanList.Due) + 20*time.Second) // with the retries of the list
 
-				if got := b.planIDs(); got != tt.plans {
+				if got := f.planIDs(); got != tt.plans {
 					t.Errorf("plans are %q, want %q", got, tt.plans)
 				}
-				success, lines := "1", b.log.lines("Discovery failed")
+				success, lines := "1", f.log.lines("Discovery failed")
 				if tt.err != "" {
 					success = "0"
-					if len(lines) != 1 || !strings.Contains(lines[0], tt.err) || !strings.Contains(lines[0], `msg="Discovery failed, the plans known before are polled on"`) {
+					if len(lines) == 0 || !strings.Contains(lines[0], tt.err) || !strings.Contains(lines[0], `msg="Discovery failed, continuing with the plans already known"`) {
 						t.Errorf("logged %q", lines)
 					}
 				} else if len(lines) != 0 {
 					t.Errorf("logged %q", lines)
 				}
-				b.expect(map[string]string{"discovery_success" + target: success})
+				f.expect(map[string]string{"discovery_success" + target: success})
 
-				// The next attempt is that of the next round, not that of the next interval.
+				// The next attempt comes within the poll interval, not that of discovery.
 				sim.ClearFault(dbsapi.ActionBackupPlans)
 				if tt.err != "" {
-					b.pass(time.Minute)
-					b.expect(map[string]string{"discovery_success" + target: "1"})
-					if got := b.planIDs(); got != "dbsb dbsc" {
+					f.pass(90 * time.Second)
+					f.expect(map[string]string{"discovery_success" + target: "1"})
+					if got := f.planIDs(); got != "dbsb dbsc" {
 						t.Errorf("afterwards the plans are %s", got)
 					}
 				}
@@ -205,29 +207,28 @@ func TestDiscoveryFailsAtStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := dbssim.New(nil, account(simPlan("dbsa", "a"), simPlan("dbsb", "b")))
 		sim.SetFault(dbsapi.ActionBackupPlans, dbssim.Failing(403, "Forbidden.RAM"))
-		b := newBench(t, sim, discovering("", "dbsa"))
-		if err := b.collector.Discover(t.Context()); err == nil || err.Error() != "discover plans: 1 of 1 lists failed" {
-			t.Errorf("error is %v", err)
-		}
-		defer b.run()()
-		b.pass(moment)
-		b.expect(map[string]string{
+		f := newFixture(t, sim, discovering(nil, "dbsa"))
+		f.run()
+		f.pass(moment)
+		f.expect(map[string]string{
 			"discovery_success" + target:                                    "0",
 			"discovery_last_success_timestamp_seconds" + target:             "absent",
 			"discovered_plans" + target:                                     "absent",
 			"polls_total" + plan("dbsa"):                                    "1",
 			"plan_info" + planWith("dbsa", `plan_name="",database_type=""`): "1",
 		})
-		if err := b.collector.Ready(); err != nil {
+		if err := f.poller.Ready(); err != nil {
 			t.Error(err)
 		}
 		sim.ClearFault(dbsapi.ActionBackupPlans)
-		b.pass(time.Minute)
-		b.expect(map[string]string{
+		f.pass(time.Minute + 30*time.Second)
+		f.expect(map[string]string{
 			"discovery_success" + target: "1",
 			"discovered_plans" + target:  "2",
-			"polls_total" + plan("dbsb"): "1",
 		})
+		if f.plan("dbsb").Poll.Polls == 0 {
+			t.Error("a plan that was found later was not polled")
+		}
 	})
 }
 
@@ -237,16 +238,16 @@ func TestReadyWithDiscovery(t *testing.T) {
 		sim := dbssim.New(nil, account(simPlan("dbsa", "a")))
 		sim.SetFault(dbsapi.ActionBackupPlans, dbssim.Fault{Delay: 2 * time.Second})
 		sim.SetFault("dbsa", dbssim.Fault{Delay: 3 * time.Second})
-		b := newBench(t, sim, discovering(""))
-		defer b.run()()
+		f := newFixture(t, sim, discovering(nil))
+		f.run()
 		for _, at := range []time.Duration{time.Second, 3 * time.Second} {
-			b.pass(at)
-			if b.collector.Ready() == nil {
+			f.pass(at)
+			if f.poller.Ready() == nil {
 				t.Errorf("ready %v later", at)
 			}
 		}
-		b.pass(2 * time.Second)
-		if err := b.collector.Ready(); err != nil {
+		f.pass(2 * time.Second)
+		if err := f.poller.Ready(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -258,12 +259,13 @@ func TestReloadAsksAgain(t *testing.T) {
 		sim := dbssim.New(nil, account(simPlan("dbsa", "a")), dbssim.Account{
 			AccessKeyID: "other", AccessKeySecret: "other-secret", SecurityToken: "other-token", Plans: []dbssim.Plan{simPlan("dbsb", "b")},
 		})
-		b := newBench(t, sim, discovering(""))
-		defer b.run()()
-		other := strings.NewReplacer(keyMark, "other", secretMark, "other-secret", tokenMark, "other-token").Replace(discovering(""))
-		b.apply(other)
-		b.pass(moment)
-		if got := b.planIDs(); got != "dbsb" {
+		f := newFixture(t, sim, discovering(nil))
+		f.run()
+		other := discovering(nil)
+		other.Targets[0].KeyID, other.Targets[0].KeySecret, other.Targets[0].KeyToken = "other", "other-secret", "other-token"
+		f.apply(other)
+		f.pass(moment)
+		if got := f.planIDs(); got != "dbsb" {
 			t.Errorf("plans are %s", got)
 		}
 	})

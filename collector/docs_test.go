@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"aliyun_dbs_exporter/collector"
+	"aliyun_dbs_exporter/dbsapi/dbssim/simtest"
 )
 
 // Marks around the part of docs/metrics.md that comes from the code; `make docs` writes it.
@@ -30,7 +31,7 @@ func TestDocs(t *testing.T) {
 		t.Fatalf("%s has no room for the tables", path)
 	}
 	want := before + tablesBegin + metricTables() + tablesEnd + after
-	if *update {
+	if simtest.Updating() {
 		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}

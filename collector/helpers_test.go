@@ -3,15 +3,9 @@ package collector_test
 import (
 	"bytes"
 	"context"
-	"flag"
 	"fmt"
-	"io"
-	stdlog "log"
-	"net"
-	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -25,60 +19,24 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"aliyun_dbs_exporter/collector"
+	"aliyun_dbs_exporter/collector/config"
+	"aliyun_dbs_exporter/collector/poll"
 	"aliyun_dbs_exporter/dbsapi/dbssim"
+	"aliyun_dbs_exporter/dbsapi/dbssim/simtest"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-// Marks that must not show up in any output.
-const (
-	keyMark    = "LTAI-key-mark"
-	secretMark = "secret-mark"
-	tokenMark  = "token-mark"
-)
-
-// network connects clients and a server in memory, so that synctest can run time forward.
-type network struct {
-	conns  chan net.Conn
-	closed chan struct{}
-}
-
-func newNetwork() *network {
-	return &network{conns: make(chan net.Conn), closed: make(chan struct{})}
-}
-
-func (n *network) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	client, server := net.Pipe()
-	select {
-	case n.conns <- server:
-		return client, nil
-	case <-n.closed:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (n *network) Accept() (net.Conn, error) {
-	select {
-	case c := <-n.conns:
-		return c, nil
-	case <-n.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (n *network) Close() error   { close(n.closed); return nil }
-func (n *network) Addr() net.Addr { return &net.UnixAddr{Name: "memory"} }
-
-// bench is a collector against a simulator, inside a synctest bubble.
-type bench struct {
+// fixture is an exporter without its pages against a simulator, inside a
+// synctest bubble.
+type fixture struct {
 	*testing.T
-	sim       *dbssim.Simulator
-	collector *collector.Collector
-	registry  *prometheus.Registry
-	log       *lockedBuffer
-	network   *network
+	sim      *dbssim.Simulator
+	network  *simtest.Network
+	poller   *poll.Poller
+	reloader *config.Reloader
+	registry *prometheus.Registry
+	log      *lockedBuffer
+	// file is the configuration file's text, or nothing if it is gone.
+	file string
 }
 
 // lockedBuffer is a buffer that several goroutines may write to.
@@ -112,103 +70,88 @@ func (b *lockedBuffer) lines(text string) []string {
 
 // account is what the collectors of tests poll.
 func account(plans ...dbssim.Plan) dbssim.Account {
-	return dbssim.Account{AccessKeyID: keyMark, AccessKeySecret: secretMark, SecurityToken: tokenMark, Plans: plans}
+	return dbssim.Account{AccessKeyID: simtest.KeyID, AccessKeySecret: simtest.KeySecret, SecurityToken: simtest.KeyToken, Plans: plans}
 }
 
-// config returns a configuration of one target with these plans, below keys for the top of the file.
-func configText(top string, plans ...string) string {
-	text := top + `
-targets:
-  - account: acme
-    region_id: cn-hangzhou
-    endpoint: http://127.0.0.1:1
-    requests_per_second: 1000
-    max_concurrent_requests: 1
-    credentials:
-      type: sts
-      access_key_id: ` + keyMark + `
-      access_key_secret: ` + secretMark + `
-      security_token: ` + tokenMark + `
-    plans:
-`
-	for _, plan := range plans {
-		text += "      - {id: " + plan + "}\n"
-	}
-	return text
-}
-
-func parse(t testing.TB, text string) *collector.Config {
+// newFixture serves the simulator in memory and makes an exporter of it.
+func newFixture(t *testing.T, sim *dbssim.Simulator, c simtest.Config) *fixture {
 	t.Helper()
-	c, err := collector.ParseConfig([]byte(text), "test.yml")
-	if err != nil {
-		t.Fatal(err)
+	f := &fixture{T: t, sim: sim, network: simtest.Serve(t, sim), log: new(lockedBuffer)}
+	f.restart(c, poll.Shard{})
+	return f
+}
+
+// restart makes a new exporter, as a new process would.
+func (f *fixture) restart(c simtest.Config, shard poll.Shard) {
+	f.Helper()
+	f.start(c, poll.Options{Dial: f.network.Dial, Shard: shard})
+}
+
+func (f *fixture) start(c simtest.Config, o poll.Options) {
+	f.Helper()
+	instruments := collector.NewInstruments()
+	o.Hooks.Attempt, o.Hooks.Finished = instruments.Hooks().Attempt, instruments.Hooks().Finished
+	f.poller = poll.New(o, log.NewLogfmtLogger(f.log))
+	f.reloader = config.NewReloader(f.load, f.poller.Apply, log.NewNopLogger())
+	f.apply(c)
+	f.registry = prometheus.NewPedanticRegistry()
+	f.registry.MustRegister(collector.New(f.poller.Snapshot, f.reloader.Last, instruments))
+}
+
+func (f *fixture) load() (*config.Config, error) { return config.Parse([]byte(f.file), "test.yml") }
+
+// apply puts another configuration into use and lets everything settle.
+func (f *fixture) apply(c simtest.Config) {
+	f.Helper()
+	f.file = c.String()
+	if err := f.reloader.Reload(); err != nil {
+		f.Fatal(err)
 	}
-	return c
-}
-
-// newBench serves the simulator in memory and makes a collector of it.
-func newBench(t *testing.T, sim *dbssim.Simulator, config string) *bench {
-	t.Helper()
-	b := &bench{T: t, sim: sim, network: newNetwork(), log: new(lockedBuffer)}
-	server := &http.Server{Handler: sim, ErrorLog: stdlog.New(io.Discard, "", 0)}
-	served := make(chan struct{})
-	go func() { defer close(served); server.Serve(b.network) }()
-	t.Cleanup(func() {
-		server.Close()
-		<-served
-	})
-	b.restart(config)
-	return b
-}
-
-// restart makes a new collector, as a new process would.
-func (b *bench) restart(config string) {
-	b.Helper()
-	c, err := collector.New(parse(b, config), collector.Options{Dial: b.network.dial}, log.NewLogfmtLogger(b.log))
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.collector = c
-	b.registry = prometheus.NewPedanticRegistry()
-	b.registry.MustRegister(c)
-}
-
-// run starts the poll loops and waits for the first round.
-func (b *bench) run() (stop func()) {
-	ctx, cancel := context.WithCancel(b.Context())
-	ended := make(chan struct{})
-	go func() { defer close(ended); b.collector.Run(ctx) }()
 	synctest.Wait()
-	return func() { cancel(); <-ended }
+}
+
+// moment is enough for a few requests at 1,000 a second.
+const moment = 100 * time.Millisecond
+
+// run polls until the test ends or stop is called, and waits for the first
+// polls.
+func (f *fixture) run() (stop func()) {
+	ctx, cancel := context.WithCancel(f.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); f.poller.Run(ctx) }()
+	stop = func() { cancel(); <-ended }
+	f.Cleanup(stop)
+	f.pass(moment)
+	return stop
 }
 
 // pass lets time pass, and everything settle that is to happen by then.
-func (b *bench) pass(d time.Duration) {
+func (f *fixture) pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
 
 // page returns the metrics page.
-func (b *bench) page() string {
-	b.Helper()
-	families, err := b.registry.Gather()
+func (f *fixture) page() string {
+	f.Helper()
+	families, err := f.registry.Gather()
 	if err != nil {
-		b.Fatal(err)
+		f.Fatal(err)
 	}
 	var text bytes.Buffer
 	for _, family := range families {
 		if _, err := expfmt.MetricFamilyToText(&text, family); err != nil {
-			b.Fatal(err)
+			f.Fatal(err)
 		}
 	}
 	return text.String()
 }
 
 // samples returns the page's samples in its own notation, by series as [series] writes them.
-func (b *bench) samples() map[string]string {
-	b.Helper()
+func (f *fixture) samples() map[string]string {
+	f.Helper()
 	samples := make(map[string]string)
-	for line := range strings.Lines(b.page()) {
+	for line := range strings.Lines(f.page()) {
 		if rest, ok := strings.CutPrefix(line, "aliyun_dbs_"); ok {
 			i := strings.LastIndex(rest, " ")
 			samples[series(rest[:i])] = strings.TrimSpace(rest[i:])
@@ -226,9 +169,9 @@ func series(text string) string {
 }
 
 // expect compares samples. Names are without their prefix, the labels in any order; the value may be "absent".
-func (b *bench) expect(want map[string]string) {
-	b.Helper()
-	samples := b.samples()
+func (f *fixture) expect(want map[string]string) {
+	f.Helper()
+	samples := f.samples()
 	got := make(map[string]string)
 	for name := range want {
 		value, ok := samples[series(name)]
@@ -238,37 +181,19 @@ func (b *bench) expect(want map[string]string) {
 		got[name] = value
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		b.Error(diff)
-	}
-}
-
-// golden compares a text with a file.
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", file)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s: %s", path, diff)
+		f.Error(diff)
 	}
 }
 
 // lint makes sure that all metrics follow the naming rules.
-func (b *bench) lint() {
-	b.Helper()
-	problems, err := testutil.GatherAndLint(b.registry)
+func (f *fixture) lint() {
+	f.Helper()
+	problems, err := testutil.GatherAndLint(f.registry)
 	if err != nil {
-		b.Fatal(err)
+		f.Fatal(err)
 	}
 	for _, p := range problems {
-		b.Errorf("%s: %s", p.Metric, p.Text)
+		f.Errorf("%s: %s", p.Metric, p.Text)
 	}
 }
 
@@ -280,3 +205,39 @@ func tasks(prefix string, n int) []dbssim.Task {
 	}
 	return list
 }
+
+// plan returns the state of a plan.
+func (f *fixture) plan(id string) poll.Plan {
+	f.Helper()
+	for _, target := range f.poller.Snapshot().Targets {
+		for _, p := range target.Plans {
+			if p.ID == id {
+				return p
+			}
+		}
+	}
+	f.Fatalf("no plan %s is polled", id)
+	return poll.Plan{}
+}
+
+// until lets time pass until something is true, at most two hours.
+func (f *fixture) until(what string, reached func() bool) {
+	f.Helper()
+	for range 2 * 60 * 60 * 10 {
+		if reached() {
+			return
+		}
+		f.pass(moment)
+	}
+	f.Fatalf("not reached: %s", what)
+}
+
+// polled waits for the end of a plan's next poll.
+func (f *fixture) polled(id string) {
+	f.Helper()
+	before := f.plan(id).Poll.Polls
+	f.until("a poll of "+id, func() bool { return f.plan(id).Poll.Polls > before })
+}
+
+// at is a time as the page has it.
+func at(t time.Time) string { return strconv.FormatFloat(float64(t.UnixMilli())/1000, 'g', -1, 64) }

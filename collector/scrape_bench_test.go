@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http/httptest"
-	"strings"
 	"testing"
 	"time"
 
@@ -13,7 +12,10 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"aliyun_dbs_exporter/collector"
+	"aliyun_dbs_exporter/collector/config"
+	"aliyun_dbs_exporter/collector/poll"
 	"aliyun_dbs_exporter/dbsapi/dbssim"
+	"aliyun_dbs_exporter/dbsapi/dbssim/simtest"
 )
 
 // BenchmarkScrape measures a whole scrape, from collecting to text, of a process that polls that many plans with 100
@@ -61,15 +63,21 @@ func polled(b *testing.B, n int) *prometheus.Registry {
 	}
 	server := httptest.NewServer(dbssim.New(nil, account(plans...)))
 	b.Cleanup(server.Close)
-	text := strings.Replace(configText("", ids...), "http://127.0.0.1:1", server.URL, 1)
-	c, err := collector.New(parse(b, text), collector.Options{}, log.NewNopLogger())
+	c := simtest.Plans("", ids...)
+	c.Targets[0].Endpoint = server.URL
+	parsed, err := config.Parse([]byte(c.String()), "bench.yml")
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := c.PollOnce(b.Context()); err != nil {
+	poller := poll.New(poll.Options{}, log.NewNopLogger())
+	if err := poller.Apply(parsed); err != nil {
+		b.Fatal(err)
+	}
+	if err := poller.Once(b.Context()); err != nil {
 		b.Fatal(err)
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(c)
+	reload := func() config.Outcome { return config.Outcome{OK: true} }
+	registry.MustRegister(collector.New(poller.Snapshot, reload, collector.NewInstruments()))
 	return registry
 }

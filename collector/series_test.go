@@ -12,13 +12,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"aliyun_dbs_exporter/dbsapi/dbssim"
+	"aliyun_dbs_exporter/dbsapi/dbssim/simtest"
 )
 
 // taskIDs returns the tasks that have series of their own, by plan, sorted.
-func (b *bench) taskIDs() map[string]string {
-	b.Helper()
+func (f *fixture) taskIDs() map[string]string {
+	f.Helper()
 	ids := make(map[string][]string)
-	for line := range strings.Lines(b.page()) {
+	for line := range strings.Lines(f.page()) {
 		if !strings.HasPrefix(line, "aliyun_dbs_download_task_status{") {
 			continue
 		}
@@ -97,8 +98,8 @@ func TestTaskLimits(t *testing.T) {
 				if !strings.HasPrefix(limits, "{") {
 					limits = "{" + limits + "}"
 				}
-				b := newBench(t, sim, configText("task_series: "+limits, "dbsa", "dbsb"))
-				if err := b.collector.PollOnce(t.Context()); err != nil {
+				f := newFixture(t, sim, simtest.Plans("task_series: "+limits, "dbsa", "dbsb"))
+				if err := f.poller.Once(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				want := map[string]string{}
@@ -108,10 +109,10 @@ func TestTaskLimits(t *testing.T) {
 				if tt.b != "" {
 					want["dbsb"] = tt.b
 				}
-				if diff := cmp.Diff(want, b.taskIDs()); diff != "" {
+				if diff := cmp.Diff(want, f.taskIDs()); diff != "" {
 					t.Error(diff)
 				}
-				b.expect(map[string]string{
+				f.expect(map[string]string{
 					"download_tasks_hidden" + planWith("dbsa", `reason="limit"`): tt.hidA,
 					"download_tasks_hidden" + planWith("dbsb", `reason="limit"`): tt.hidB,
 				})
@@ -130,21 +131,21 @@ func TestTaskSeriesEnd(t *testing.T) {
 			{ID: "running", Status: "running", Created: ago(100 * time.Hour)},
 		}
 		sim := dbssim.New(nil, account(dbssim.Plan{ID: "dbsa", Tasks: dbssim.Fixed(list...)}))
-		b := newBench(t, sim, configText("task_series: {completed_within: 1h}", "dbsa"))
-		defer b.run()()
-		if diff := cmp.Diff(map[string]string{"dbsa": "done failed running"}, b.taskIDs()); diff != "" {
+		f := newFixture(t, sim, simtest.Plans("task_series: {completed_within: 1h}", "dbsa"))
+		f.run()
+		if diff := cmp.Diff(map[string]string{"dbsa": "done failed running"}, f.taskIDs()); diff != "" {
 			t.Error(diff)
 		}
-		b.expect(map[string]string{"download_tasks_hidden" + planWith("dbsa", `reason="age"`): "1"})
-		b.pass(2 * time.Minute)
-		if diff := cmp.Diff(map[string]string{"dbsa": "running"}, b.taskIDs()); diff != "" {
+		f.expect(map[string]string{"download_tasks_hidden" + planWith("dbsa", `reason="age"`): "1"})
+		f.pass(2 * time.Minute)
+		if diff := cmp.Diff(map[string]string{"dbsa": "running"}, f.taskIDs()); diff != "" {
 			t.Error(diff)
 		}
-		b.expect(map[string]string{
+		f.expect(map[string]string{
 			"download_tasks_hidden" + planWith("dbsa", `reason="age"`): "3",
 			"download_tasks" + planWith("dbsa", `status="stop"`):       "2",
 		})
-		for name := range b.samples() {
+		for name := range f.samples() {
 			if strings.Contains(name, `task_id="done"`) || strings.Contains(name, `task_id="failed"`) {
 				t.Errorf("%s is left", name)
 			}
@@ -155,16 +156,16 @@ func TestTaskSeriesEnd(t *testing.T) {
 func TestTaskSeriesOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := dbssim.New(nil, account(dbssim.Plan{ID: "dbsa", Tasks: dbssim.Fixed(ranked("a", 0)...)}))
-		b := newBench(t, sim, configText("task_series: {enabled: false}", "dbsa"))
-		if err := b.collector.PollOnce(t.Context()); err != nil {
+		f := newFixture(t, sim, simtest.Plans("task_series: {enabled: false}", "dbsa"))
+		if err := f.poller.Once(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		for name := range b.samples() {
+		for name := range f.samples() {
 			if strings.HasPrefix(name, "download_task_") || strings.HasPrefix(name, "download_tasks_hidden") {
 				t.Errorf("%s is there", name)
 			}
 		}
-		b.expect(map[string]string{"download_tasks" + planWith("dbsa", `status="stop"`): "2"})
+		f.expect(map[string]string{"download_tasks" + planWith("dbsa", `status="stop"`): "2"})
 	})
 }
 
@@ -182,11 +183,11 @@ func TestHostileTexts(t *testing.T) {
 		}
 		list = append(list, dbssim.Task{ID: long + "x", Status: "stop"}, dbssim.Task{ID: long + "y", Status: "stop", Created: ago(time.Hour)})
 		sim := dbssim.New(nil, account(dbssim.Plan{ID: "dbsa", Tasks: dbssim.Fixed(list...)}))
-		b := newBench(t, sim, configText("", "dbsa"))
-		if err := b.collector.PollOnce(t.Context()); err != nil {
+		f := newFixture(t, sim, simtest.Plans("", "dbsa"))
+		if err := f.poller.Once(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		page := b.page()
+		page := f.page()
 		if !utf8.ValidString(page) {
 			t.Error("the page is no UTF-8")
 		}
@@ -194,7 +195,7 @@ func TestHostileTexts(t *testing.T) {
 		if !strings.Contains(page, `task_id="`+cut+`"`) || strings.Contains(page, cut+"中") {
 			t.Error("a long ID is not cut at 256 bytes")
 		}
-		b.expect(map[string]string{
+		f.expect(map[string]string{
 			"download_invalid_tasks" + planWith("dbsa", `reason="duplicate_id"`): "2",
 			"download_invalid_tasks" + planWith("dbsa", `reason="missing_id"`):   "1",
 			"download_tasks" + planWith("dbsa", `status="stop"`):                 "1",
@@ -209,10 +210,10 @@ func TestSizesDoNotOverflow(t *testing.T) {
 		const largest = 1<<63 - 1
 		list := []dbssim.Task{{ID: "a", Status: "finish", Bytes: largest}, {ID: "b", Status: "finish", Bytes: largest}, {ID: "c", Status: "stop", Bytes: 1<<53 + 1}}
 		sim := dbssim.New(nil, account(dbssim.Plan{ID: "dbsa", Tasks: dbssim.Fixed(list...)}))
-		b := newBench(t, sim, configText("", "dbsa"))
-		if err := b.collector.PollOnce(t.Context()); err != nil {
+		f := newFixture(t, sim, simtest.Plans("", "dbsa"))
+		if err := f.poller.Once(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		b.expect(map[string]string{"download_data_bytes" + planWith("dbsa", `status="finish"`): fmt.Sprint(float64(largest))})
+		f.expect(map[string]string{"download_data_bytes" + planWith("dbsa", `status="finish"`): fmt.Sprint(float64(largest))})
 	})
 }

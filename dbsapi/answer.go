@@ -2,48 +2,58 @@ package dbsapi
 
 import (
 	"bytes"
-	"net/http"
+	"errors"
+	"time"
 )
 
-// answer is the envelope that all DBS operations share. ErrMessage is left out on purpose: the documented samples
-// carry one in good answers, and it is free text.
+// answer is the envelope that all DBS operations share. ErrMessage and Message
+// are not read: they are free text, and gateways repeat in them what was signed.
 type answer struct {
-	success      bool
-	successKnown bool
-	isDBS        bool // has a member that only DBS answers have
+	success  flag
+	hasItems bool
 
 	code       string // of the gateway
 	errCode    string // of DBS itself
-	message    string // of the gateway
 	requestID  string
 	bodyStatus int64
 
-	// The figures below are unknown where the answer lacks them or has something else in their place.
+	// The figures below are unknown if the answer lacks them or has something else in their place.
 	pageSize      int64
 	totalPages    int64
 	totalElements int64
+
+	// serverTime is the answer's Date header.
+	serverTime time.Time
 }
 
 // unknown is a figure that an answer does not have.
 const unknown = -1
 
-// rows reads the elements of one page: field takes the members of an element, next ends it, and check says whether a
-// good answer makes sense with them.
+// errTooManyRows is the cause of an answer that would fill the memory.
+var errTooManyRows = errors.New("the answer has more rows than were asked for")
+
+// rows reads the elements of one page: field takes the members of an element, next ends it, and check reports whether
+// a good answer makes sense with them.
 type rows struct {
 	listName string
 	field    func(d *decoder, name string) (known bool, err error)
-	next     func()
+	next     func() error
 	check    func(answer) error
 }
 
-// decodeAnswer reads an envelope with its rows. The error is [errNotDBS] for anything but one JSON object.
+// decodeAnswer reads an envelope with its rows. The error is [errNotDBS] for
+// anything but one JSON object, or [errTooManyRows].
 func decodeAnswer(body *bytes.Buffer, r rows) (answer, error) {
 	d := newDecoder(body)
 	a := answer{pageSize: unknown, totalPages: unknown, totalElements: unknown}
 	if d.json.PeekKind() != '{' {
 		return answer{}, errNotDBS
 	}
-	if err := d.object(func(name string) error { return a.member(d, name, r) }); err != nil {
+	err := d.object(func(name string) error { return a.member(d, name, r) })
+	switch {
+	case errors.Is(err, errTooManyRows):
+		return answer{}, errTooManyRows
+	case err != nil:
 		return answer{}, errNotDBS
 	}
 	return a, d.end()
@@ -52,13 +62,11 @@ func decodeAnswer(body *bytes.Buffer, r rows) (answer, error) {
 func (a *answer) member(d *decoder, name string, r rows) (err error) {
 	switch name {
 	case "Success":
-		a.success, a.successKnown, err = d.boolean()
+		a.success, err = d.flag()
 	case "Items":
-		a.isDBS = true
-		field := func(name string) (bool, error) { return r.field(d, name) }
-		err = d.items(r.listName, field, r.next, 0)
+		a.hasItems = true
+		err = d.items(r, 0)
 	case "TotalElements":
-		a.isDBS = true
 		a.totalElements, err = d.count()
 	case "TotalPages":
 		a.totalPages, err = d.count()
@@ -72,15 +80,13 @@ func (a *answer) member(d *decoder, name string, r rows) (err error) {
 		a.errCode, err = d.string()
 	case "Code", "code":
 		a.code, err = d.string()
-	case "Message", "message":
-		a.message, err = d.string()
 	default:
 		err = d.skip()
 	}
 	return err
 }
 
-// count reads a number that cannot be negative; what is no such number is unknown.
+// count reads a non-negative integer. Anything else is unknown.
 func (d *decoder) count() (int64, error) {
 	n, err := d.integer()
 	if !n.present || n.malformed || n.value < 0 {
@@ -89,40 +95,53 @@ func (d *decoder) count() (int64, error) {
 	return n.value, err
 }
 
-// failure returns the error that an answer reports, nil for a good one. The HTTP status and Success decide; ErrCode
-// alone means nothing, since the documented good answers carry one. An answer without Success is good only if the
-// gateway reports no code and it is recognizably from DBS.
+// failure returns the error that an answer reports, nil for a good one: HTTP
+// 2xx, no status of 300 or more in the body, and Success true with the rows or
+// a total of zero; or, without Success, both total and rows and no code that
+// contradicts. ErrCode alone means nothing, since the documented good answers
+// carry one.
 func (a *answer) failure(action string, status int) *Error {
 	switch {
-	case status >= 300:
-	case a.successKnown && a.success:
+	case !isGoodStatus(status):
+		return a.reported(action, status)
+	case a.bodyStatus >= 300:
+		// The operation failed behind a gateway that answered well.
+		return a.reported(action, int(min(a.bodyStatus, 999)))
+	case a.success == flagFalse, a.success == flagAbsent && !isGoodCode(a.code):
+		return a.reported(action, status)
+	case a.success == flagTrue && (a.hasItems || a.totalElements == 0),
+		a.success == flagAbsent && a.hasItems && a.totalElements != unknown:
 		return nil
-	case a.successKnown:
-		// The operation failed behind a gateway that answered well: the body has the status.
-		if a.bodyStatus >= 300 {
-			status = int(a.bodyStatus)
-		}
-	case !isGoodCode(a.code):
-	case a.isDBS:
-		return nil
-	default:
-		return &Error{Action: action, HTTPStatus: status, RequestID: plainWord(a.requestID), reason: ReasonDecode, cause: errNotDBS.Error()}
 	}
-	code := plainWord(a.code)
+	return a.invalid(action, status, errNotDBS)
+}
+
+// reported describes the failure that an answer reports.
+func (a *answer) reported(action string, status int) *Error {
+	code := plainCode(a.code)
 	if isGoodCode(code) {
-		code = plainWord(a.errCode)
+		code = plainCode(a.errCode)
 	}
 	return &Error{
 		Action:     action,
 		HTTPStatus: status,
 		Code:       code,
-		Message:    cutMessage(a.message),
-		RequestID:  plainWord(a.requestID),
+		RequestID:  plainRequestID(a.requestID),
 		reason:     classify(code, status),
 	}
 }
 
-// isGoodCode tells the values of Code that accompany good answers.
+// invalid describes an answer with status 2xx that is not one of DBS.
+func (a *answer) invalid(action string, status int, cause error) *Error {
+	return &Error{
+		Action: action, HTTPStatus: status, RequestID: plainRequestID(a.requestID),
+		reason: ReasonDecode, cause: cause.Error(),
+	}
+}
+
+func isGoodStatus(status int) bool { return status >= 200 && status <= 299 }
+
+// isGoodCode reports whether a value of Code accompanies good answers.
 func isGoodCode(code string) bool {
 	switch code {
 	case "", "0", "200", "OK", "Success":
@@ -131,11 +150,11 @@ func isGoodCode(code string) bool {
 	return false
 }
 
-// statusOnly describes an answer that is not readable by its status: an HTML page of a gateway, or a redirect.
-func statusOnly(action string, status int) *Error {
-	e := &Error{Action: action, HTTPStatus: status, reason: ReasonDecode, cause: errNotDBS.Error()}
-	if status != http.StatusOK {
-		e.reason, e.cause = classify("", status), ""
+// unreadable describes an answer that cannot be decoded: by its status, such as
+// the HTML page of a gateway, else by the cause.
+func unreadable(action string, status int, cause error) *Error {
+	if isGoodStatus(status) {
+		return new(answer).invalid(action, status, cause)
 	}
-	return e
+	return new(answer).reported(action, status)
 }

@@ -13,8 +13,20 @@ import (
 // errNotDBS is the cause of every answer that cannot be read; the answer itself is never repeated.
 var errNotDBS = errors.New("the answer is not the JSON that DBS sends")
 
-// maxItemsDepth bounds the nesting of Items: object, its list, an element that wraps the list's name again.
-const maxItemsDepth = 4
+const (
+	// maxItemsDepth bounds the nesting of Items: object, its list, an element
+	// that wraps the list's name again.
+	maxItemsDepth = 4
+	// maxText bounds a text in bytes; the longest that DBS documents is a name
+	// of 128 characters. A longer one is read as absent.
+	maxText = 1 << 10
+	// maxWords bounds the texts that are kept to be used again; an answer has
+	// about 40 of them, a hostile one has millions.
+	maxWords = 128
+	// maxEscaped is the longest that maxText can be in JSON: every byte as
+	// \u0000, and the quotes.
+	maxEscaped = 6*maxText + 2
+)
 
 // decoder reads one answer token by token. It is tolerant where the API's own documents disagree: a list may be a
 // single object, a number may be a string, "nothing" may be null, "", missing or the literal 无. Fields that nobody
@@ -70,13 +82,16 @@ func (d *decoder) raw() ([]byte, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case value.Kind() == 'n':
+	case value.Kind() == 'n', len(value) > maxEscaped:
 		return nil, nil
 	case value.Kind() != '"':
 		return value, nil
 	}
 	// The error is about invalid UTF-8, which comes out replaced.
 	d.text, _ = jsontext.AppendUnquote(d.text[:0], value)
+	if len(d.text) > maxText {
+		return nil, nil
+	}
 	return d.text, nil
 }
 
@@ -99,7 +114,9 @@ func (d *decoder) word() (string, error) {
 		return s, err
 	}
 	s := string(text)
-	d.words[s] = s
+	if len(d.words) < maxWords {
+		d.words[s] = s
+	}
 	return s, err
 }
 
@@ -112,8 +129,9 @@ type number struct {
 	malformed bool
 }
 
-// maxExactFloat is the largest double below which every integer is exact.
-const maxExactFloat = 1 << 53
+// exactFloats is the double below which every integer is exact; 2^53 itself is
+// also what 2^53+1 is rounded to.
+const exactFloats = 1 << 53
 
 // integer reads a number, or a string that holds one.
 func (d *decoder) integer() (number, error) {
@@ -121,15 +139,48 @@ func (d *decoder) integer() (number, error) {
 	if err != nil || isNothing(text) {
 		return number{}, err
 	}
-	digits := bytes.TrimSpace(text)
-	if value, err := strconv.ParseInt(string(digits), 10, 64); err == nil {
+	digits := string(bytes.TrimSpace(text))
+	if value, err := strconv.ParseInt(digits, 10, 64); err == nil {
 		return number{value: value, present: true}, nil
 	}
+	// ParseFloat also takes Go's own notations, such as 0x1p4, 1_0 and Inf.
+	if strings.Trim(digits, "0123456789+-.eE") != "" {
+		return number{present: true, malformed: true}, nil
+	}
 	// Serializers that know only doubles write 1.642044001E12.
-	if f, err := strconv.ParseFloat(string(digits), 64); err == nil && f == math.Trunc(f) && math.Abs(f) <= maxExactFloat {
+	if f, err := strconv.ParseFloat(digits, 64); err == nil && f == math.Trunc(f) && math.Abs(f) < exactFloats {
 		return number{value: int64(f), present: true}, nil
 	}
 	return number{present: true, malformed: true}, nil
+}
+
+// flag is a boolean that an answer may lack.
+type flag int
+
+const (
+	flagAbsent flag = iota
+	flagTrue
+	flagFalse
+	// flagInvalid is something else than true or false.
+	flagInvalid
+)
+
+// flag reads true or false, also as a string.
+func (d *decoder) flag() (flag, error) {
+	switch d.json.PeekKind() {
+	case '{', '[', '0':
+		return flagInvalid, d.skip()
+	}
+	text, err := d.raw()
+	switch {
+	case isNothing(text):
+		return flagAbsent, err
+	case strings.EqualFold(string(text), "true"):
+		return flagTrue, err
+	case strings.EqualFold(string(text), "false"):
+		return flagFalse, err
+	}
+	return flagInvalid, err
 }
 
 // boolean reads true or false, also as a string; known is false where there is neither.
@@ -148,44 +199,63 @@ func isNothing(text []byte) bool {
 }
 
 // items reads a list in any of the shapes in which the API's documents print it: an object that holds the list under
-// listName, the list itself, a list of such objects, a single element in the list's place. Element fields go to
-// field, which says whether it knows the name; next ends an element that had a known field.
-func (d *decoder) items(listName string, field func(name string) (bool, error), next func(), depth int) error {
+// listName, the list itself, a list of such objects, a single element in the list's place.
+func (d *decoder) items(r rows, depth int) error {
 	switch kind := d.json.PeekKind(); {
 	case depth > maxItemsDepth:
 		return errNotDBS
 	case kind == 'n':
 		return d.skip()
 	case kind == '"':
-		if text, err := d.raw(); err != nil || len(text) > 0 {
+		if text, err := d.json.ReadToken(); err != nil || text.String() != "" {
 			return errNotDBS
 		}
 		return nil
 	case kind == '[':
-		if _, err := d.json.ReadToken(); err != nil {
-			return errNotDBS
-		}
-		for d.json.PeekKind() != ']' {
-			if err := d.items(listName, field, next, depth+1); err != nil {
-				return err
-			}
-		}
-		_, err := d.json.ReadToken()
-		return err
-	case kind != '{':
+		return d.list(r, depth)
+	case kind == '{':
+		return d.element(r, depth, false)
+	}
+	return errNotDBS
+}
+
+// list reads a list whose elements are objects.
+func (d *decoder) list(r rows, depth int) error {
+	if _, err := d.json.ReadToken(); err != nil {
 		return errNotDBS
 	}
-	known := false
-	err := d.object(func(name string) error {
-		if name == listName {
-			return d.items(listName, field, next, depth+1)
+	for d.json.PeekKind() != ']' {
+		if d.json.PeekKind() != '{' {
+			return errNotDBS
 		}
-		ok, err := field(name)
-		known = known || ok
+		if err := d.element(r, depth+1, true); err != nil {
+			return err
+		}
+	}
+	_, err := d.json.ReadToken()
+	return err
+}
+
+// element reads an object. It is a row unless it holds the list's name; outside
+// of a list, it is one only if it has a known member.
+func (d *decoder) element(r rows, depth int, isRow bool) error {
+	wraps, hasFields := false, false
+	err := d.object(func(name string) error {
+		if name == r.listName {
+			wraps = true
+			return d.items(r, depth+1)
+		}
+		known, err := r.field(d, name)
+		hasFields = hasFields || known
 		return err
 	})
-	if known {
-		next()
+	switch {
+	case err != nil:
+		return err
+	case wraps && hasFields:
+		return errNotDBS
+	case hasFields, isRow && !wraps:
+		return r.next()
 	}
-	return err
+	return nil
 }

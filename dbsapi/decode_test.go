@@ -27,10 +27,8 @@ func decode(t testing.TB, body string) ([]dbsapi.DownloadTask, int64, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Too short for a wait and another attempt: the server would say the same.
-	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
-	defer cancel()
-	return list(ctx, c)
+	// The server would say the same to a second attempt, and turns keep no pause.
+	return listAt(context.Background(), c, dbsapi.Pace{Turn: new(schedule).turn, OneAttempt: true})
 }
 
 // The sample of the API page has an ErrCode in a good answer, texts that stand for nothing, and a plan ID without
@@ -66,49 +64,75 @@ func TestDecodeShapes(t *testing.T) {
 	const row = `{"BackupSetDownloadTaskId":"a","Unknown":{"x":[1,{"y":null}]}}`
 	const row2 = `{"BackupSetDownloadTaskId":"b"}`
 	const good = `"Success":true`
+	const none = good + `,"TotalElements":0`
+	const uuid = "4F1888AC-1138-4995-B9FE-D2734F61C058"
+	const notDBS = "decode: the answer is not the JSON that DBS sends (HTTP 200)"
 	tests := []struct {
 		name, body string
 		want       string // IDs, or the error
 	}{
 		{"object with list", `{` + good + `,"Items":{"BackupSetDownloadTaskDetail":[` + row + `,` + row2 + `]}}`, "a b"},
 		{"object with one object", `{` + good + `,"Items":{"BackupSetDownloadTaskDetail":` + row + `}}`, "a"},
-		{"object with null", `{` + good + `,"Items":{"BackupSetDownloadTaskDetail":null}}`, ""},
-		{"object with empty text", `{` + good + `,"Items":{"BackupSetDownloadTaskDetail":""}}`, ""},
+		{"object with null", `{` + none + `,"Items":{"BackupSetDownloadTaskDetail":null}}`, ""},
+		{"object with empty text", `{` + none + `,"Items":{"BackupSetDownloadTaskDetail":""}}`, ""},
 		{"object with other members", `{` + good + `,"Items":{"Other":[1],"BackupSetDownloadTaskDetail":[` + row + `]}}`, "a"},
 		{"list", `{` + good + `,"Items":[` + row + `,` + row2 + `]}`, "a b"},
 		{"list of wrapped objects", `{` + good + `,"Items":[{"BackupSetDownloadTaskDetail":` + row + `},{"BackupSetDownloadTaskDetail":[` + row2 + `]}]}`, "a b"},
 		{"one object", `{` + good + `,"Items":` + row + `}`, "a"},
-		{"list with null and empty object", `{` + good + `,"Items":[null,{},` + row + `]}`, "a"},
-		{"empty list", `{` + good + `,"Items":[]}`, ""},
-		{"empty object", `{` + good + `,"Items":{}}`, ""},
-		{"null", `{` + good + `,"Items":null}`, ""},
-		{"empty text", `{` + good + `,"Items":""}`, ""},
-		{"missing", `{` + good + `}`, ""},
+		{"list with empty object", `{` + good + `,"Items":[{},` + row + `]}`, " a"},
+		{"empty list", `{` + none + `,"Items":[]}`, ""},
+		{"empty object", `{` + none + `,"Items":{}}`, ""},
+		{"null", `{` + none + `,"Items":null}`, ""},
+		{"empty text", `{` + none + `,"Items":""}`, ""},
+		{"missing", `{` + none + `}`, ""},
 		{"Success as text", `{"Success":"True","Items":[` + row + `]}`, "a"},
-		{"Success as number", `{"Success":1,"Items":[` + row + `]}`, "a"},
 		{"Success last", `{"Items":[` + row + `],"TotalElements":1,` + good + `}`, "a"},
-		{"no Success", `{"Items":[` + row + `]}`, "a"},
-		{"no Success, good code", `{"Code":"200","TotalElements":0}`, ""},
+		{"no Success", `{"Items":[` + row + `],"TotalElements":1}`, "a"},
+		{"no Success, good code", `{"Code":"200","TotalElements":0,"Items":[]}`, ""},
+		{"no Success, good status in the body", `{"HttpStatusCode":200,"TotalElements":0,"Items":{}}`, ""},
+		{"no Success, ErrCode alone", `{"ErrCode":"Request.Forbidden","TotalElements":0,"Items":null}`, ""},
+		{"good status in the body", `{` + none + `,"HttpStatusCode":"200"}`, ""},
 		{"totals as text", `{` + good + `,"TotalElements":"1","TotalPages":"1","PageSize":"100","Items":[` + row + `]}`, "a"},
 		{"totals that are no numbers", `{` + good + `,"TotalElements":{},"TotalPages":"many","PageSize":-5,"Items":[` + row + `]}`, "a"},
 		{"member twice", `{` + good + `,` + good + `,"Items":[` + row + `]}`, "a"},
 		{"white space", " \n{" + good + ",\t\"Items\" : [" + row + "] }\r\n ", "a"},
 		{"escaped names", `{"\u0053uccess":true,"Items":[{"BackupSetDownloadTask\u0049d":"a"}]}`, "a"},
 
-		{"nothing", ``, "decode: the answer is not the JSON that DBS sends (HTTP 200)"},
-		{"empty object answer", `{}`, "decode: the answer is not the JSON that DBS sends (HTTP 200)"},
-		{"another API's answer", `{"RequestId":"X-1","Vpcs":[]}`, "decode: the answer is not the JSON that DBS sends (HTTP 200, request X-1)"},
-		{"list answer", `[1]`, "decode: the answer is not the JSON that DBS sends (HTTP 200)"},
-		{"text answer", `"Success"`, "decode: the answer is not the JSON that DBS sends (HTTP 200)"},
-		{"cut off", `{` + good + `,"Items":[` + row, "decode: the answer is not the JSON that DBS sends (HTTP 200)"},
-		{"two answers", `{` + good + `}{` + good + `}`, "decode: the answer is not the JSON that DBS sends (HTTP 200)"},
-		{"text behind", `{` + good + `} x`, "decode: the answer is not the JSON that DBS sends (HTTP 200)"},
-		{"Items as number", `{` + good + `,"Items":7}`, "decode: the answer is not the JSON that DBS sends (HTTP 200)"},
-		{"Items as text", `{` + good + `,"Items":"none"}`, "decode: the answer is not the JSON that DBS sends (HTTP 200)"},
-		{"list of texts", `{` + good + `,"Items":["a"]}`, "decode: the answer is not the JSON that DBS sends (HTTP 200)"},
-		{"lists without end", `{` + good + `,"Items":[[[[[[[[` + row + `]]]]]]]]}`, "decode: the answer is not the JSON that DBS sends (HTTP 200)"},
-		{"deep garbage", strings.Repeat(`{"Items":`, 20000), "decode: the answer is not the JSON that DBS sends (HTTP 200)"},
-		{"code only", `{"code":"Forbidden.RAM","requestId":"Y-2","message":"m"}`, "forbidden (HTTP 200, code Forbidden.RAM, request Y-2)"},
+		{"nothing", ``, notDBS},
+		{"empty object answer", `{}`, notDBS},
+		{"another API's answer", `{"RequestId":"` + uuid + `","Vpcs":[]}`, "decode: the answer is not the JSON that DBS sends (HTTP 200, request " + uuid + ")"},
+		{"request ID that is none", `{"RequestId":"X-1","Vpcs":[]}`, notDBS},
+		{"Success alone", `{` + good + `}`, notDBS},
+		{"Success as number", `{"Success":1,"Items":[` + row + `]}`, notDBS},
+		{"Success as other text", `{"Success":"no","Items":[` + row + `],"TotalElements":1}`, notDBS},
+		{"Success as object", `{"Success":{},"Items":[` + row + `],"TotalElements":1}`, notDBS},
+		{"Success null is none", `{"Success":null,"Items":[` + row + `]}`, notDBS},
+		{"no Success, no total", `{"Items":[` + row + `]}`, notDBS},
+		{"no Success, no rows", `{"TotalElements":0}`, notDBS},
+		{"total without rows", `{` + good + `,"TotalElements":3}`, notDBS},
+		{"no rows, no total", `{` + good + `,"Items":[]}`, "decode: the first page is empty and does not say that the list is (HTTP 200)"},
+		{"no rows, other total", `{` + good + `,"Items":[],"TotalElements":3}`, "decode: the first page is empty though the list has 3 elements (HTTP 200)"},
+		{"forbidden in the body", `{"TotalElements":0,"Items":[],"HttpStatusCode":403,"ErrCode":"Request.Forbidden"}`, "forbidden (HTTP 403, code Request.Forbidden)"},
+		{"failure in the body", `{"Items":null,"HttpStatusCode":500}`, "server (HTTP 500)"},
+		{"Success and failure in the body", `{` + none + `,"HttpStatusCode":500}`, "server (HTTP 500)"},
+		{"absurd status in the body", `{` + none + `,"HttpStatusCode":9223372036854775807}`, "server (HTTP 999)"},
+		{"no Success, bad code", `{"Items":[],"TotalElements":0,"Code":"Forbidden.RAM"}`, "forbidden (HTTP 200, code Forbidden.RAM)"},
+		{"more rows than asked for", `{` + good + `,"Items":[` + strings.Repeat("{},", 100) + row + `]}`, "decode: the answer has more rows than were asked for (HTTP 200)"},
+		{"list answer", `[1]`, notDBS},
+		{"text answer", `"Success"`, notDBS},
+		{"cut off", `{` + good + `,"Items":[` + row, notDBS},
+		{"two answers", `{` + good + `}{` + good + `}`, notDBS},
+		{"text behind", `{` + good + `} x`, notDBS},
+		{"Items as number", `{` + good + `,"Items":7}`, notDBS},
+		{"Items as text", `{` + good + `,"Items":"none"}`, notDBS},
+		{"list with null", `{` + good + `,"Items":[null,` + row + `]}`, notDBS},
+		{"list with empty text", `{` + good + `,"Items":["",` + row + `]}`, notDBS},
+		{"list in list", `{` + good + `,"Items":[[` + row + `]]}`, notDBS},
+		{"row that holds rows", `{` + good + `,"Items":[{"BackupSetDownloadTaskId":"x","BackupSetDownloadTaskDetail":[` + row + `]}]}`, notDBS},
+		{"list of texts", `{` + good + `,"Items":["a"]}`, notDBS},
+		{"lists without end", `{` + good + `,"Items":[[[[[[[[` + row + `]]]]]]]]}`, notDBS},
+		{"deep garbage", strings.Repeat(`{"Items":`, 20000), notDBS},
+		{"code only", `{"code":"Forbidden.RAM","requestId":"` + uuid + `","message":"m"}`, "forbidden (HTTP 200, code Forbidden.RAM, request " + uuid + ")"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -132,7 +156,7 @@ func TestDecodeShapes(t *testing.T) {
 func TestTotalElements(t *testing.T) {
 	tests := map[string]int64{
 		`"TotalElements":0`:            0,
-		`"TotalElements":"7"`:          7,
+		`"TotalElements":"1"`:          1,
 		`"TotalElements":null`:         -1,
 		`"TotalElements":""`:           -1,
 		`"TotalElements":-3`:           -1,
@@ -179,12 +203,23 @@ func TestDecodeValues(t *testing.T) {
 		{"size with a unit", `"BackupSetDataSize":"12 GB"`, dbsapi.DownloadTask{BadSize: true}},
 		{"half a byte", `"BackupSetDataSize":1.5`, dbsapi.DownloadTask{BadSize: true}},
 		{"size as true", `"BackupSetDataSize":true`, dbsapi.DownloadTask{BadSize: true}},
+		{"digits with underscore", `"BackupSetDataSize":"1_0"`, dbsapi.DownloadTask{BadSize: true}},
+		{"hexadecimal float", `"BackupSetDataSize":"0x1p4"`, dbsapi.DownloadTask{BadSize: true}},
+		{"infinite size", `"BackupSetDataSize":"Inf"`, dbsapi.DownloadTask{BadSize: true}},
+		{"double that is not exact", `"BackupSetDataSize":9007199254740993.0`, dbsapi.DownloadTask{BadSize: true}},
+		{"largest exact double", `"BackupSetDataSize":9007199254740991.0`, dbsapi.DownloadTask{DataBytes: 9007199254740991}},
 		{"size as object", `"BackupSetDataSize":{"Value":1}`, dbsapi.DownloadTask{}},
 		{"time in seconds", `"BackupSetDownloadCreateTime":1642044001`, dbsapi.DownloadTask{BadTime: true}},
 		{"time in microseconds", `"BackupSetDownloadCreateTime":1642044001000000`, dbsapi.DownloadTask{BadTime: true}},
 		{"time as date", `"BackupSetDownloadFinishTime":"2022-01-13T03:20:01Z"`, dbsapi.DownloadTask{BadTime: true}},
 		{"negative time", `"BackupSetDownloadFinishTime":-5,"BackupSetDownloadCreateTime":1642044001000`, dbsapi.DownloadTask{Created: at(1642044001000), BadTime: true}},
 		{"text that is not UTF-8", "\"BackupSetDownloadTaskName\":\"a\xffb\",\"BackupSetDbType\":\"\xc3\"", dbsapi.DownloadTask{Name: "a\uFFFDb", DBType: "\uFFFD"}},
+		{
+			"gateway that is none", `"BackupGatewayId":"无","BackupSetDataSize":7,"BackupSetDownloadStatus":"finish"`,
+			dbsapi.DownloadTask{DataBytes: 7, Status: "finish"},
+		},
+		{"longest text", `"BackupSetDownloadTaskName":"` + strings.Repeat("\u0041", 1024) + `"`, dbsapi.DownloadTask{Name: strings.Repeat("A", 1024)}},
+		{"text that is too long", `"BackupSetDownloadTaskName":"` + strings.Repeat("A", 1025) + `","BackupSetDbType":"` + strings.Repeat("A", 9000) + `"`, dbsapi.DownloadTask{}},
 		{"escapes", `"BackupSetDownloadTaskName":"\u4e2d\n\"\ud83d\ude00"`, dbsapi.DownloadTask{Name: "中\n\"😀"}},
 		{"lists in the place of texts", `"BackupSetDownloadTaskName":["x"],"BackupSetDownloadStatus":{"s":"finish"}`, dbsapi.DownloadTask{}},
 	}

@@ -2,9 +2,8 @@ package dbsapi
 
 import (
 	"fmt"
-	"net/http"
+	"regexp"
 	"strings"
-	"time"
 
 	"aliyun_dbs_exporter/dbsapi/internal/neterr"
 )
@@ -49,22 +48,22 @@ var Reasons = []Reason{
 type Error struct {
 	// Action is the API operation, such as DescribeBackupSetDownloadTaskList.
 	Action string
-	// HTTPStatus is the status of the answer, 0 where there was none.
+	// HTTPStatus is the status of the answer, or the one in its body if that
+	// reports the failure; 0 if there was no answer.
 	HTTPStatus int
-	// Code is the API's error code, such as Forbidden.RAM; empty where the answer has none or one that is no plain word.
+	// Code is the API's error code, such as Forbidden.RAM. It is empty if the
+	// answer has none, or something that does not look like one.
 	Code string
-	// Message is what the API said, cut before the echo of the signed string. It is not part of the error's text
-	// and is not to be logged: it can name accounts and addresses.
-	Message string
-	// RequestID is what Alibaba Cloud's support asks for.
+	// RequestID is what Alibaba Cloud's support asks for. It is empty if the
+	// answer has none, or something else than a UUID.
 	RequestID string
-	// RetryAfter is how long the server asked to wait, 0 where it did not say.
-	RetryAfter time.Duration
 
 	reason Reason
 	cause  string
-	// lasting: another attempt within this call cannot succeed.
-	lasting bool
+	// permanent: another attempt soon cannot succeed.
+	permanent bool
+	// timedOut: the client stopped waiting.
+	timedOut bool
 }
 
 // Reason returns the class of the failure.
@@ -92,158 +91,60 @@ func (e *Error) Error() string {
 	return text
 }
 
-// hide drops what the answer said if it repeats a secret of the request.
+// hide drops what the answer said if it repeats a secret of the request, or a part of one.
 func (e *Error) hide(secrets ...string) {
-	for _, text := range []*string{&e.Code, &e.Message, &e.RequestID} {
+	for _, text := range []*string{&e.Code, &e.RequestID} {
 		for _, secret := range secrets {
-			if secret != "" && strings.Contains(*text, secret) {
+			if secret != "" && (strings.Contains(*text, secret) || strings.Contains(secret, *text)) {
 				*text = ""
 			}
 		}
 	}
 }
 
-// Advice says in one sentence what a person can do about the failure.
-func (e *Error) Advice() string {
-	switch e.reason {
-	case ReasonCredentials:
-		return "Check the credentials block and the source that it names."
-	case ReasonAuth:
-		if isClockCode(e.Code) {
-			return "Set this machine's clock: the API rejects requests that are over 15 minutes off."
-		}
-		return "Check that the access key is active, and that its secret or session token belongs to it."
-	case ReasonForbidden:
-		return "Grant the RAM action dbs:" + e.Action + " on resource * to the identity in use."
-	case ReasonThrottled:
-		return "Lower requests_per_second or raise poll_interval: the account shares one request quota."
-	case ReasonNotFound:
-		return "Check that the backup plan still exists, and that it belongs to this account and region."
-	case ReasonInvalidRequest:
-		return "Check region_id and endpoint: the host answered as if it did not know the call."
-	case ReasonServer:
-		return "Nothing to do but wait: the service failed, and the next round tries again."
-	case ReasonTimeout:
-		return "Check the way to the endpoint; raise poll_timeout where the answers are merely slow."
-	case ReasonNetwork:
-		return "Check name resolution, routes, firewall and proxy between here and the endpoint."
-	case ReasonDecode:
-		return "Check that the endpoint is the DBS API and that no proxy or portal answers in its place."
-	default:
-		return "Check endpoint: it answered with something that is neither data nor an error."
-	}
-}
-
-// maxWord bounds identifiers taken from an answer; the longest documented code has 40 characters.
-const maxWord = 64
-
-// plainWord returns s if it reads as an identifier, else "". Whatever lands in an error's text passes through it.
-func plainWord(s string) string {
-	if len(s) > maxWord {
+// Permission returns the RAM action that the identity in use lacks, empty for
+// any other failure.
+func (e *Error) Permission() string {
+	if e.reason != ReasonForbidden {
 		return ""
 	}
-	for _, r := range s {
-		isWord := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-*", r)
-		if !isWord {
-			return ""
-		}
+	return "dbs:" + e.Action
+}
+
+// Whatever an answer puts into the text of an error has one of these forms, so
+// that no free text gets there.
+var (
+	// codePattern is the form of the documented codes, such as
+	// InvalidParameter.PageSize. The longest has 40 characters.
+	codePattern = regexp.MustCompile(`^[A-Za-z0-9]+(\.[A-Za-z0-9]+)*$`)
+	// requestIDPattern is a UUID.
+	requestIDPattern = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
+)
+
+const maxCode = 64
+
+// plainCode returns s if it has the form of an error code, else "".
+func plainCode(s string) string {
+	if len(s) > maxCode || !codePattern.MatchString(s) {
+		return ""
 	}
 	return s
 }
 
-// maxMessage bounds the API's own text; it is for a person, a line or two.
-const maxMessage = 256
-
-// cutMessage drops what a gateway appends to signature errors: " server string to sign is:…" and
-// " server StringToSign is […] server CanonicalRequest is […]" repeat the session token.
-func cutMessage(s string) string {
-	if i := strings.Index(strings.ToLower(s), " server "); i >= 0 {
-		s = s[:i]
+// plainRequestID returns s if it has the form of a request ID, else "".
+func plainRequestID(s string) string {
+	if !requestIDPattern.MatchString(s) {
+		return ""
 	}
-	return strings.ToValidUTF8(s[:min(len(s), maxMessage)], "")
+	return s
 }
-
-// codeReasons maps the start of an error code to its reason; the first that fits decides. The HTTP status of a code
-// varies between documentation pages and gateways, so the code is asked first.
-//
-// Source: the public error codes of Alibaba Cloud's API gateway and of DBS, and the Terraform provider, which takes
-// InvalidParameterValid and InvalidJobId for "does not exist".
-var codeReasons = []struct {
-	prefix string
-	reason Reason
-}{
-	{"Throttling", ReasonThrottled},
-	{"Rejected.Throttling", ReasonThrottled},
-	{"ServiceUnavailable", ReasonServer},
-	{"InternalError", ReasonServer},
-	{"UnknownError", ReasonServer},
-	{"DBS.InternalError", ReasonServer},
-	{"SignatureNonceUsed", ReasonAuth},
-	{"SignatureDoesNotMatch", ReasonAuth},
-	{"IncompleteSignature", ReasonAuth},
-	{"InvalidTimeStamp", ReasonAuth},
-	{"IllegalTimestamp", ReasonAuth},
-	{"InvalidSecurityToken", ReasonAuth},
-	{"MissingSecurityToken", ReasonAuth},
-	{"InvalidAccessKeyId", ReasonAuth},
-	{"Request.Forbidden", ReasonForbidden},
-	{"Forbidden", ReasonForbidden},
-	{"NoPermission", ReasonForbidden},
-	{"ActionUnauthorized", ReasonForbidden},
-	{"InvalidParameterValid", ReasonNotFound},
-	{"Param.NotFound", ReasonNotFound},
-	{"InvalidJobId", ReasonNotFound},
-	{"InvalidApi", ReasonInvalidRequest},
-	{"InvalidAction", ReasonInvalidRequest},
-	{"InvalidVersion", ReasonInvalidRequest},
-	{"InvalidProduct", ReasonInvalidRequest},
-	{"InvalidProtocol", ReasonInvalidRequest},
-	{"InvalidParameter", ReasonInvalidRequest},
-	{"DBS.ParamIsInValid", ReasonInvalidRequest},
-	{"Missing", ReasonInvalidRequest},
-}
-
-// classify returns the reason of an answer that reports an error: by its code, else by its status.
-func classify(code string, status int) Reason {
-	for _, c := range codeReasons {
-		if strings.HasPrefix(code, c.prefix) {
-			return c.reason
-		}
-	}
-	switch {
-	case strings.HasSuffix(code, ".NotFound"):
-		return ReasonNotFound
-	case status == http.StatusTooManyRequests:
-		return ReasonThrottled
-	case status == http.StatusUnauthorized:
-		return ReasonAuth
-	case status == http.StatusForbidden:
-		return ReasonForbidden
-	case status == http.StatusNotFound:
-		return ReasonNotFound
-	case status == http.StatusRequestTimeout:
-		return ReasonTimeout
-	case status >= 500:
-		return ReasonServer
-	case status >= 400 && status != http.StatusProxyAuthRequired:
-		return ReasonInvalidRequest
-	default:
-		return ReasonOther
-	}
-}
-
-func isClockCode(code string) bool {
-	return strings.HasPrefix(code, "InvalidTimeStamp") || strings.HasPrefix(code, "IllegalTimestamp")
-}
-
-func isTokenCode(code string) bool { return strings.HasPrefix(code, "InvalidSecurityToken") }
 
 // transportError describes a request that got no complete answer.
 func transportError(action string, err error) *Error {
 	cause := neterr.Describe(err)
-	reason := ReasonNetwork
+	e := &Error{Action: action, reason: ReasonNetwork, cause: cause.Text, permanent: cause.Lasting}
 	if cause.Timeout {
-		reason = ReasonTimeout
+		e.reason, e.timedOut = ReasonTimeout, true
 	}
-	return &Error{Action: action, reason: reason, cause: cause.Text, lasting: cause.Lasting}
+	return e
 }

@@ -8,29 +8,40 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 )
 
 const (
-	// pageSize is the largest that both list operations accept: fewer requests against a shared quota.
+	// pageSize is the largest that every list operation accepts: fewer requests
+	// against a shared quota.
 	pageSize = 100
 	// maxPages ends a list that never ends: 100,000 rows, far over what a plan keeps.
 	maxPages = 1000
+	// maxReads is how many times a list is read that changes while it is read.
+	maxReads = 3
 )
 
-// ErrIncomplete is the last word of a listing that had to end before the API's own end: the server repeats pages, or
-// the list exceeds the cap on pages. The pages before it are good.
-var ErrIncomplete = errors.New("the listing ended before the end of the list")
+// ErrIncomplete is yielded last by a listing that may lack rows: the server
+// repeated a page, sent fewer rows than its total, the list kept changing while
+// it was read, or it exceeds 1,000 pages. The pages before it are valid.
+var ErrIncomplete = errors.New("the listing may lack rows")
 
 // Page is one page of a listing.
 type Page[T any] struct {
+	// Number counts the pages from 0. A list that changed while it was read
+	// starts again at 0; what the pages before said no longer holds.
+	Number int
 	// Items are the rows in the order of the API.
 	Items []T
-	// TotalElements is the number of rows that the API says the whole list has, -1 where it does not say.
-	TotalElements int64
+	// TotalElements and TotalPages are what the API says the whole list has, -1
+	// if it does not say.
+	TotalElements, TotalPages int64
+	// ServerTime is the Date header of the answer, zero if there was none.
+	ServerTime time.Time
 }
 
-// listing describes a paged operation.
-type listing[T any] struct {
+// listOperation describes a paged operation.
+type listOperation[T any] struct {
 	action   string
 	params   map[string]string
 	listName string
@@ -38,87 +49,176 @@ type listing[T any] struct {
 	id       func(T) string
 }
 
-// failed is a listing that ends with err before its first request.
-func failed[T any](err error) iter.Seq2[Page[T], error] {
+// errSeq is a listing that ends with err before its first request.
+func errSeq[T any](err error) iter.Seq2[Page[T], error] {
 	return func(yield func(Page[T], error) bool) { yield(Page[T]{}, err) }
 }
 
-// pages walks a list from PageNum 0. It ends at an empty page, a short page, or the last of TotalPages.
+// Ends of one read that are no failures.
+var (
+	errStopped = errors.New("the caller stopped the listing")
+	errChanged = errors.New("the list changed while it was read")
+)
+
+// pager reads one list for one caller.
+type pager[T any] struct {
+	client *Client
+	pace   Pace
+	list   listOperation[T]
+	yield  func(Page[T], error) bool
+	// read is how many pages were read, in all reads of the list.
+	read int
+}
+
+// pages lists all pages, and again from the first one if the list changes
+// meanwhile: when a row of an earlier page is deleted, a row of the next page
+// moves there and is not read.
+func pages[T any](ctx context.Context, c *Client, pace Pace, l listOperation[T]) iter.Seq2[Page[T], error] {
+	return func(yield func(Page[T], error) bool) {
+		p := pager[T]{client: c, pace: pace, list: l, yield: yield}
+		err := errChanged
+		for n := 1; errors.Is(err, errChanged); n++ {
+			err = p.readList(ctx, n == maxReads)
+		}
+		if err != nil && !errors.Is(err, errStopped) {
+			yield(Page[T]{}, err)
+		}
+	}
+}
+
+// readList reads the list from PageNum 0 to its end. The last of all reads
+// goes on where the list changes, so that as much as possible is known.
 //
 // Pages are numbered from 0 (API page, and the sample with PageNum 0 of TotalPages 1 that holds a row). A server that
 // counts from 1 answers pages 0 and 1 alike: the repetition is dropped, and every later page moves by one.
-func pages[T any](ctx context.Context, c *Client, l listing[T]) iter.Seq2[Page[T], error] {
-	return func(yield func(Page[T], error) bool) {
-		var (
-			previous []T
-			seen     int64
-			shift    int
-		)
-		for num := range maxPages {
-			items, a, err := l.fetch(ctx, c, num)
-			if err != nil {
-				yield(Page[T]{}, err)
-				return
-			}
-			if num > 0 && l.sameRows(items, previous) {
-				if num > 1 {
-					yield(Page[T]{}, ErrIncomplete)
-					return
-				}
-				shift = 1
-				continue
-			}
-			seen += int64(len(items))
-			if len(items) > 0 || num == 0 {
-				if !yield(Page[T]{Items: items, TotalElements: a.totalElements}, nil) {
-					return
-				}
-			}
-			if a.isLast(num-shift, len(items), seen) {
-				return
-			}
-			previous = items
+func (p *pager[T]) readList(ctx context.Context, last bool) error {
+	var (
+		progress progress
+		previous []T
+		repeated int
+	)
+	for num := range maxPages {
+		items, a, err := p.fetch(ctx, num)
+		if err != nil {
+			return err
 		}
-		yield(Page[T]{}, ErrIncomplete)
+		if num > 0 && p.list.sameRows(items, previous) {
+			if num > 1 {
+				return ErrIncomplete
+			}
+			repeated = 1
+			continue
+		}
+		previous = items
+		if progress.add(a, len(items)); progress.changed && !last {
+			return errChanged
+		}
+		if len(items) > 0 || num == 0 {
+			page := Page[T]{
+				Number: num - repeated, Items: items,
+				TotalElements: a.totalElements, TotalPages: a.totalPages, ServerTime: a.serverTime,
+			}
+			if !p.yield(page, nil) {
+				return errStopped
+			}
+		}
+		if progress.ended {
+			return progress.err()
+		}
 	}
+	return ErrIncomplete
 }
 
-// isLast tells whether page num, with that many rows, ends the list. A full page that TotalPages calls the last is
-// believed only if TotalElements agrees: the next page costs one request, a cut list hides tasks.
-func (a *answer) isLast(num, rows int, seen int64) bool {
-	size := int64(pageSize)
-	if a.pageSize > 0 {
-		size = min(size, a.pageSize) // the server may give less than what was asked for
-	}
-	return int64(rows) < size || a.totalPages > 0 && int64(num)+1 >= a.totalPages && seen >= a.totalElements
-}
-
-func (l listing[T]) sameRows(a, b []T) bool {
-	return len(a) > 0 && slices.EqualFunc(a, b, func(x, y T) bool { return l.id(x) == l.id(y) })
+// sameRows reports whether two pages repeat each other. Rows without an ID say nothing.
+func (l listOperation[T]) sameRows(a, b []T) bool {
+	return len(a) > 0 && slices.EqualFunc(a, b, func(x, y T) bool {
+		return l.id(x) != "" && l.id(x) == l.id(y)
+	})
 }
 
 // fetch reads one page.
-func (l listing[T]) fetch(ctx context.Context, c *Client, num int) ([]T, answer, error) {
-	params := maps.Clone(l.params)
+func (p *pager[T]) fetch(ctx context.Context, num int) ([]T, answer, error) {
+	params := maps.Clone(p.list.params)
 	params["PageNum"] = strconv.Itoa(num)
 	params["PageSize"] = strconv.Itoa(pageSize)
 
 	var items []T
-	a, err := c.call(ctx, l.action, canonicalQuery(params), func() rows {
-		items = make([]T, 0, pageSize)
-		var row T
-		return rows{
-			listName: l.listName,
-			field:    func(d *decoder, name string) (bool, error) { return l.field(&row, d, name) },
-			next:     func() { items, row = append(items, row), *new(T) },
-			check: func(a answer) error {
-				// Publishing this as "nothing there" would turn a fault into good news.
-				if num == 0 && len(items) == 0 && a.totalElements > 0 {
-					return fmt.Errorf("the first page is empty though the list has %d elements", a.totalElements)
-				}
-				return nil
-			},
-		}
+	a, err := p.client.do(ctx, call{
+		pace: p.pace, action: p.list.action, query: canonicalQuery(params), pages: p.read,
+		newRows: func() rows {
+			items = make([]T, 0, pageSize)
+			var row T
+			return rows{
+				listName: p.list.listName,
+				field:    func(d *decoder, name string) (bool, error) { return p.list.field(&row, d, name) },
+				next: func() error {
+					if len(items) == pageSize {
+						return errTooManyRows
+					}
+					items, row = append(items, row), *new(T)
+					return nil
+				},
+				check: func(a answer) error { return checkEmpty(num, len(items), a.totalElements) },
+			}
+		},
 	})
+	p.read++
 	return items, a, err
+}
+
+// checkEmpty refuses a first page without rows unless the API says that the
+// list has none: accepting a bogus empty answer would turn a fault into good news.
+func checkEmpty(num, rows int, total int64) error {
+	switch {
+	case num > 0 || rows > 0 || total == 0:
+		return nil
+	case total == unknown:
+		return errors.New("the first page is empty and does not say that the list is")
+	}
+	return fmt.Errorf("the first page is empty though the list has %d elements", total)
+}
+
+// progress compares what was read of a list with what its answers say.
+type progress struct {
+	pages, rows int64
+	// first is how many rows the first page had, total its TotalElements.
+	first, total int64
+	// changed: a later answer said another total.
+	changed bool
+	// ended: there is no further page.
+	ended bool
+	// lacking: the list ended before the last total that was said.
+	lacking bool
+}
+
+// add counts a page and decides whether it is the last. A full page never is:
+// the next one costs a request, believing a total that is too low hides tasks.
+// A page that is not full is the last one unless a total says that there is
+// more: the server may send less than was asked for, whatever size it claims.
+func (p *progress) add(a answer, rows int) {
+	p.pages++
+	p.rows += int64(rows)
+	if p.pages == 1 {
+		p.first, p.total = int64(rows), a.totalElements
+	}
+	if rows == 0 && p.pages > 1 && a.totalElements == 0 {
+		a.totalElements = p.total // beyond the end there is nothing to count
+	}
+	p.changed = p.changed || a.totalElements != unknown && p.total != unknown && a.totalElements != p.total
+
+	enough := p.rows >= a.totalElements && p.pages >= a.totalPages
+	p.ended = rows == 0 || !p.full(rows, a.pageSize) && enough
+	p.lacking = p.rows < a.totalElements || a.totalElements == unknown && p.pages < a.totalPages
+}
+
+// full reports whether a page has all the rows that the server puts on one.
+func (p *progress) full(rows int, claimed int64) bool {
+	return rows >= pageSize || claimed > 0 && int64(rows) >= claimed || p.pages > 1 && int64(rows) >= p.first
+}
+
+func (p *progress) err() error {
+	if p.changed || p.lacking {
+		return ErrIncomplete
+	}
+	return nil
 }

@@ -23,6 +23,10 @@ type BackupPlan struct {
 	AutoDownloadKnown bool
 }
 
+// PlanStatuses are the statuses of a plan that the API documents
+// (DescribeBackupPlanList).
+var PlanStatuses = []string{"wait", "init", "running", "stop", "pause", "locked", "check_pass"}
+
 // PlanQuery selects backup plans.
 type PlanQuery struct {
 	// Region limits the list to one region. Several regions share an endpoint, so it is needed to tell them apart.
@@ -30,8 +34,8 @@ type PlanQuery struct {
 }
 
 // BackupPlans lists backup plans page by page; errors come as from [Client.DownloadTasks].
-func (c *Client) BackupPlans(ctx context.Context, q PlanQuery) iter.Seq2[Page[BackupPlan], error] {
-	return pages(ctx, c, listing[BackupPlan]{
+func (c *Client) BackupPlans(ctx context.Context, q PlanQuery, pace Pace) iter.Seq2[Page[BackupPlan], error] {
+	return pages(ctx, c, pace, listOperation[BackupPlan]{
 		action:   ActionBackupPlans,
 		params:   map[string]string{"Region": q.Region},
 		listName: "BackupPlanDetail",

@@ -10,65 +10,131 @@ import (
 )
 
 const (
-	// maxAttempts bounds one call. With the waits below, four attempts take at least 3.5 s of the usual 30 s budget;
-	// what has not healed by then is left to the next round.
+	// maxAttempts bounds the failures of one request. With the waits below,
+	// four attempts take at least 1.75 s; the next poll tries again.
 	maxAttempts = 4
-	// firstWait is the middle of the first wait; each later one doubles, all are spread by half to either side.
+	// maxThrottled bounds the throttled answers to one request apart from its
+	// failures: the time they take is the server's, not the budget's.
+	maxThrottled = 4
+	// firstWait is the middle of the first wait; each later one doubles, all
+	// are spread by half to either side.
 	firstWait = 500 * time.Millisecond
+	// maxPause limits how long an answer can hold back further requests. The
+	// documented waits are seconds; a nonsense value must not silence an
+	// account for hours.
+	maxPause = 5 * time.Minute
 )
 
-// retry decides what becomes of a failed call.
+// retry decides what becomes of a failed request.
 type retry struct {
-	attempts int
-	waits    *backoff.ExponentialBackOff
-	// nonce and token errors are retried once: a second one is not bad luck.
+	maxAttempts         int
+	attempts, throttled int
+	waits               *backoff.ExponentialBackOff
+	// Nonce and token errors are retried once; if they recur, another attempt will not help.
 	nonceTried, tokenTried bool
 }
 
-func newRetry() *retry {
-	waits := backoff.NewExponentialBackOff()
-	waits.InitialInterval, waits.Multiplier, waits.RandomizationFactor = firstWait, 2, 0.5
-	return &retry{waits: waits}
+// step is what follows an attempt.
+type step struct {
+	// again reports whether to make another attempt.
+	again bool
+	// wait is the time between the attempts that counts in the budget.
+	wait time.Duration
+	// pause is the server's time: no request of the scope may be sent.
+	pause time.Duration
 }
 
-// next tells whether another attempt may succeed, and how long to wait before it. Where the API rejects the session
-// token, reject asks for new credentials and tells whether there can be any.
-func (r *retry) next(err *Error, reject func() bool) (wait time.Duration, again bool) {
-	r.attempts++
-	if r.attempts >= maxAttempts || err.lasting {
-		return 0, false
+func newRetry(oneAttempt bool) *retry {
+	r := &retry{maxAttempts: maxAttempts, waits: backoff.NewExponentialBackOff()}
+	if oneAttempt {
+		r.maxAttempts = 1
 	}
-	switch {
-	case err.Code == "SignatureNonceUsed" && !r.nonceTried:
+	r.waits.InitialInterval, r.waits.Multiplier, r.waits.RandomizationFactor = firstWait, 2, 0.5
+	return r
+}
+
+// mayFollow reports whether another attempt may follow the next one.
+func (r *retry) mayFollow() bool { return r.attempts+1 < r.maxAttempts }
+
+// next decides what follows a failure for which the server asked for a pause.
+// If the API rejects the session token, reject asks for new credentials and
+// reports whether there can be any.
+func (r *retry) next(err *Error, pause time.Duration, reject func() bool) step {
+	if err.reason == ReasonThrottled {
+		r.throttled++
+		return step{again: r.throttled < maxThrottled, pause: max(pause, r.waits.NextBackOff())}
+	}
+	if err.Code == "SignatureNonceUsed" && !r.nonceTried {
 		r.nonceTried = true
-		return 0, true
-	case isTokenCode(err.Code) && !r.tokenTried:
-		r.tokenTried = true
-		return 0, reject()
-	case err.reason == ReasonThrottled, err.reason == ReasonServer, err.reason == ReasonNetwork, err.reason == ReasonTimeout:
-		return max(r.waits.NextBackOff(), err.RetryAfter), true
+		return step{again: true, pause: pause}
 	}
-	return 0, false
+	if isTokenCode(err.Code) && !r.tokenTried {
+		r.tokenTried = true
+		return step{again: reject(), pause: pause}
+	}
+	r.attempts++
+	s := step{pause: pause}
+	switch err.reason {
+	case ReasonServer, ReasonNetwork, ReasonTimeout:
+		s.again = r.attempts < r.maxAttempts && !err.permanent
+	}
+	if pause == 0 {
+		s.wait = r.waits.NextBackOff()
+	}
+	return s
 }
 
-// retryAfter returns the wait that a server asks for: the longest TimeLeft, in milliseconds, of the rate limit headers
-// ("Limit:1,Remain:0,TimeLeft:2000,Reset:1234", read from the official SDKs), or Retry-After in seconds.
-func retryAfter(h http.Header) time.Duration {
-	var wait time.Duration
-	for _, name := range []string{"X-Ratelimit-User-Api", "X-Ratelimit-User"} {
-		for part := range strings.SplitSeq(h.Get(name), ",") {
-			if left, ok := strings.CutPrefix(strings.TrimSpace(part), "TimeLeft:"); ok {
-				wait = max(wait, parseWait(left, time.Millisecond))
-			}
+// pauseAsked returns for how long the server asks not to be called. Only
+// throttled answers and HTTP 503 are read for it: some gateways put rate limit
+// headers on every answer.
+//
+// The rate limit headers read "Limit:1,Remain:0,TimeLeft:2000,Reset:1234" with
+// TimeLeft in milliseconds; the longest wait of all headers counts, as in the
+// official SDKs.
+func pauseAsked(err *Error, h http.Header, now time.Time) (time.Duration, PauseScope) {
+	if err.reason != ReasonThrottled && err.HTTPStatus != http.StatusServiceUnavailable {
+		return 0, ""
+	}
+	scope := PauseAction
+	account := timeLeft(h.Get("X-Ratelimit-User"))
+	if account > 0 {
+		scope = PauseAccount
+	}
+	pause := max(account, timeLeft(h.Get("X-Ratelimit-User-Api")), retryAfter(h.Get("Retry-After"), now))
+	if pause <= 0 && err.reason != ReasonThrottled {
+		return 0, ""
+	}
+	return pause, scope
+}
+
+// timeLeft returns the wait of a rate limit header, 0 while its quota has a
+// request left.
+func timeLeft(header string) (wait time.Duration) {
+	for part := range strings.SplitSeq(header, ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(part), ":")
+		switch n, err := strconv.ParseInt(strings.TrimSpace(value), 10, 64); {
+		case err != nil:
+		case name == "Remain" && n > 0:
+			return 0
+		case name == "TimeLeft":
+			wait = limitPause(n, time.Millisecond)
 		}
 	}
-	return max(wait, parseWait(h.Get("Retry-After"), time.Second))
+	return wait
 }
 
-func parseWait(s string, unit time.Duration) time.Duration {
-	n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 32)
-	if err != nil || n < 0 {
-		return 0
+// retryAfter reads a Retry-After header: seconds, or a date.
+func retryAfter(header string, now time.Time) time.Duration {
+	if n, err := strconv.ParseInt(strings.TrimSpace(header), 10, 64); err == nil {
+		return limitPause(n, time.Second)
 	}
-	return min(time.Duration(n)*unit, maxPause)
+	if at, err := http.ParseTime(header); err == nil {
+		return min(max(at.Sub(now), 0), maxPause)
+	}
+	return 0
+}
+
+// limitPause bounds n units by 0 and maxPause.
+func limitPause(n int64, unit time.Duration) time.Duration {
+	return time.Duration(min(max(n, 0), int64(maxPause/unit))) * unit
 }

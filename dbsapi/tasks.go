@@ -79,18 +79,21 @@ type TaskQuery struct {
 	TaskID string
 }
 
-// DownloadTasks lists download tasks page by page, in the order of the API, which is not documented. A row may come
-// twice where the list changes while it is read. An error comes once, last, together with no page: an [*Error],
-// a cancelled context's error, or [ErrIncomplete].
-func (c *Client) DownloadTasks(ctx context.Context, q TaskQuery) iter.Seq2[Page[DownloadTask], error] {
+// DownloadTasks lists download tasks page by page, in the order of the API,
+// which is not documented. A row may come twice if the list changes while it is
+// read, and [Page.Number] 0 starts the list again.
+//
+// An error comes once, last, together with no page: an [*Error], the error of a
+// context or of [Pace.Turn], or [ErrIncomplete].
+func (c *Client) DownloadTasks(ctx context.Context, q TaskQuery, pace Pace) iter.Seq2[Page[DownloadTask], error] {
 	params := map[string]string{"BackupPlanId": q.PlanID}
 	if q.TaskID != "" {
 		params = map[string]string{"BackupSetDownloadTaskId": q.TaskID}
 	}
 	if (q.PlanID == "") == (q.TaskID == "") {
-		return failed[DownloadTask](errors.New("list download tasks: want either a plan ID or a task ID"))
+		return errSeq[DownloadTask](errors.New("list download tasks: either a plan ID or a task ID must be set"))
 	}
-	return pages(ctx, c, listing[DownloadTask]{
+	return pages(ctx, c, pace, listOperation[DownloadTask]{
 		action:   ActionDownloadTasks,
 		params:   params,
 		listName: "BackupSetDownloadTaskDetail",

@@ -1,38 +1,15 @@
 package web
 
 import (
-	"bytes"
-	"cmp"
-	_ "embed" // the page and its style
-	"encoding/json"
-	"html/template"
-	"log/slog"
-	"net/http"
-	"net/url"
-	"strconv"
-	"strings"
+	"slices"
 	"time"
 
-	"github.com/prometheus/common/version"
-
-	"aliyun_dbs_exporter/collector"
+	"aliyun_dbs_exporter/collector/config"
+	"aliyun_dbs_exporter/collector/poll"
+	"aliyun_dbs_exporter/dbsapi"
 )
 
-var (
-	//go:embed assets/status.html
-	pageText string
-	//go:embed assets/status.css
-	style []byte
-)
-
-const (
-	// pageSize is how many plans one page shows; more are slow to read, for people and for phones.
-	pageSize = 100
-	// maxQuery bounds what the filter takes; the longest name has 256 bytes.
-	maxQuery = 256
-)
-
-// about is what does not change while the process lives.
+// about is what does not change while the process runs.
 type about struct {
 	Version    string    `json:"version"`
 	Revision   string    `json:"revision"`
@@ -40,163 +17,177 @@ type about struct {
 	ConfigFile string    `json:"config_file"`
 }
 
-// document is what /api/v1/status answers.
+// document is the state at one moment: the answer of /api/v1/status, and what
+// the page shows. It holds no secret, no URL and no text of the API but its
+// error codes and request IDs.
 type document struct {
 	about
-	Uptime float64 `json:"uptime_seconds"`
-	*collector.Status
+	At           time.Time `json:"at"`
+	Uptime       float64   `json:"uptime_seconds"`
+	PollInterval float64   `json:"poll_interval_seconds"`
+	// Shard is nil if this process polls all plans.
+	Shard   *shardStatus   `json:"shard,omitempty"`
+	Reload  reloadStatus   `json:"reload"`
+	Targets []targetStatus `json:"targets"`
+	// Plans are ordered by state, those that need a person first, then by how
+	// late they are, then by account, region and name.
+	Plans []*planStatus `json:"plans"`
 }
 
-// statusPages show the state of targets and plans, to people and to programs.
-type statusPages struct {
-	about     about
-	collector *collector.Collector
-	// metrics is the path of the metrics page, relative to the status page; profiles tells whether there are any.
-	metrics  string
-	profiles bool
-	html     *template.Template
-	logger   *slog.Logger
+// shardStatus is the part of the plans that this process polls.
+type shardStatus struct {
+	// Index counts from 0.
+	Index int `json:"index"`
+	Count int `json:"count"`
 }
 
-func newStatusPages(o Options) (*statusPages, error) {
-	html, err := template.New("status").Funcs(words).Parse(pageText)
-	if err != nil {
-		return nil, err
+// reloadStatus is the outcome of the last attempt to load the configuration.
+type reloadStatus struct {
+	OK bool `json:"ok"`
+	// SucceededAt is when the configuration in use was loaded.
+	SucceededAt time.Time `json:"succeeded_at"`
+	// Error is why the last attempt failed. It holds no value of the file.
+	Error string `json:"error,omitempty"`
+}
+
+// failure is why the last poll of a plan, or the last list of plans, failed.
+type failure struct {
+	Reason     dbsapi.Reason `json:"reason"`
+	Text       string        `json:"text"`
+	Advice     string        `json:"advice,omitempty"`
+	Permission string        `json:"permission,omitempty"`
+}
+
+// targetStatus is one account in one region.
+type targetStatus struct {
+	Account  string `json:"account"`
+	RegionID string `json:"region_id"`
+	// Endpoint is the host of the API.
+	Endpoint        string `json:"endpoint"`
+	CredentialsType string `json:"credentials_type"`
+	// CredentialsExpireAt is zero if they do not expire, or if it is not known
+	// when.
+	CredentialsExpireAt time.Time `json:"credentials_expire_at,omitzero"`
+	// Plans counts the plans that are polled, and Failing those that need a
+	// person.
+	Plans   int `json:"plans"`
+	Failing int `json:"failing"`
+	// Late, Running and Slow count the plans whose polls are.
+	Late    int `json:"late"`
+	Running int `json:"running"`
+	Slow    int `json:"slow"`
+	// Skipped counts the due times of plans that passed without a poll, since
+	// the target is configured.
+	Skipped uint64 `json:"skipped_polls"`
+	// Discovery is nil if it is off.
+	Discovery *discoveryStatus `json:"discovery,omitempty"`
+	Budget    budgetStatus     `json:"budget"`
+}
+
+// discoveryStatus is the outcome of a target's lists of plans.
+type discoveryStatus struct {
+	// Tried reports whether the first list has ended.
+	Tried bool `json:"tried"`
+	// Fresh reports whether the last successful list is recent enough to be
+	// shown.
+	Fresh bool `json:"fresh"`
+	// Plans counts the listed plans that this process polls.
+	Plans int `json:"plans"`
+	// SucceededAt is when the last successful list ended, zero before the first.
+	SucceededAt time.Time `json:"succeeded_at,omitzero"`
+	// NextListAt is when the next list is due.
+	NextListAt time.Time `json:"next_list_at,omitzero"`
+	Failure    *failure  `json:"failure,omitempty"`
+}
+
+// budgetStatus compares the requests that polls need in a poll interval with
+// those that the rate allows, for all targets with the same account and
+// endpoint.
+type budgetStatus struct {
+	// Needed does not include the plans that were never listed, because the
+	// number of their pages is not known. Unlisted counts these plans.
+	Needed   int `json:"requests_needed"`
+	Allowed  int `json:"requests_allowed"`
+	Unlisted int `json:"plans_not_listed"`
+}
+
+// Fits reports whether the known needs fit.
+func (b budgetStatus) Fits() bool { return b.Needed <= b.Allowed }
+
+// newDocument shows a snapshot and the outcome of the last reload.
+func newDocument(a about, s *poll.Snapshot, last config.Outcome) document {
+	d := document{
+		about:        a,
+		At:           s.At,
+		Uptime:       s.At.Sub(a.StartedAt).Seconds(),
+		PollInterval: time.Duration(s.Config.PollInterval).Seconds(),
+		Reload:       reloadStatus{OK: last.OK, SucceededAt: last.At},
+		Targets:      make([]targetStatus, len(s.Targets)),
+		Plans:        []*planStatus{},
 	}
-	return &statusPages{
-		about: about{
-			Version:    version.Version,
-			Revision:   version.GetRevision(),
-			StartedAt:  time.Now(),
-			ConfigFile: o.ConfigFile,
-		},
-		collector: o.Collector,
-		metrics:   strings.TrimPrefix(o.TelemetryPath, "/"),
-		profiles:  o.EnablePprof,
-		html:      html,
-		logger:    o.Logger,
-	}, nil
-}
-
-func (s *statusPages) document() document {
-	status := s.collector.Status()
-	return document{about: s.about, Uptime: status.At.Sub(s.about.StartedAt).Seconds(), Status: status}
-}
-
-// serveJSON answers with the whole document, all plans included.
-func (s *statusPages) serveJSON(w http.ResponseWriter, _ *http.Request) {
-	body, err := json.Marshal(s.document())
-	if err != nil {
-		s.logger.Error("Status not written as JSON", "err", err)
-		http.Error(w, "The status cannot be written as JSON.", http.StatusInternalServerError)
-		return
+	if s.Shard.Count > 1 {
+		d.Shard = &shardStatus{Index: s.Shard.Index, Count: s.Shard.Count}
 	}
-	answer(w, "application/json", append(body, '\n'))
-}
-
-// serveHTML answers with the page that the query asks for.
-func (s *statusPages) serveHTML(w http.ResponseWriter, r *http.Request) {
-	var body bytes.Buffer
-	if err := s.html.Execute(&body, s.page(r.URL.Query())); err != nil {
-		s.logger.Error("Status page not written", "err", err)
-		http.Error(w, "The status page cannot be written.", http.StatusInternalServerError)
-		return
+	if last.Err != nil {
+		d.Reload.Error = last.Err.Error()
 	}
-	answer(w, "text/html; charset=utf-8", body.Bytes())
-}
-
-// answer sends a state of this moment, which nobody is to keep.
-func answer(w http.ResponseWriter, contentType string, body []byte) {
-	w.Header().Set("Content-Type", contentType)
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.Write(body)
-}
-
-// page is what the template shows.
-type page struct {
-	document
-	Metrics  string
-	Profiles bool
-	// Tally counts all plans by state, and Failing those whose state needs a person.
-	Tally   map[string]int
-	Failing int
-	// Query and FailingOnly are the filter.
-	Query       string
-	FailingOnly bool
-	// Matches is how many plans pass the filter, Rows are those of this page, the first of which is number First.
-	Matches int
-	First   int
-	Rows    []*collector.PlanStatus
-	// Number is that of this page, from 1 to Pages.
-	Number, Pages int
-}
-
-func (s *statusPages) page(query url.Values) *page {
-	p := &page{
-		document:    s.document(),
-		Metrics:     s.metrics,
-		Profiles:    s.profiles,
-		Tally:       make(map[string]int),
-		Query:       searchText(query.Get("q")),
-		FailingOnly: query.Get("show") == "failing",
-	}
-	var matches []*collector.PlanStatus
-	wanted := strings.ToLower(p.Query)
-	for _, plan := range p.Plans {
-		p.Tally[string(plan.State)]++
-		if plan.State.Failing() {
-			p.Failing++
-		}
-		if contains(plan, wanted) && (!p.FailingOnly || plan.State.Failing()) {
-			matches = append(matches, plan)
-		}
-	}
-	p.Matches = len(matches)
-	p.Pages = max(1, (p.Matches+pageSize-1)/pageSize)
-	number, _ := strconv.Atoi(query.Get("page")) // what is no number is page 1
-	p.Number = min(max(number, 1), p.Pages)
-	first := (p.Number - 1) * pageSize
-	p.First = first + 1
-	p.Rows = matches[first:min(first+pageSize, p.Matches)]
-	return p
-}
-
-// searchText makes an input fit to be searched for and shown.
-func searchText(s string) string {
-	return strings.ToValidUTF8(strings.TrimSpace(s[:min(len(s), maxQuery)]), "")
-}
-
-// contains tells whether a plan has a text, in lower case, in one of the fields that people know it by.
-func contains(p *collector.PlanStatus, text string) bool {
-	for _, field := range []string{p.Name, p.ID, p.Account, p.RegionID} {
-		if strings.Contains(strings.ToLower(field), text) {
-			return true
+	for i := range s.Targets {
+		target := &s.Targets[i]
+		d.Targets[i] = newTargetStatus(target)
+		for j := range target.Plans {
+			plan := newPlanStatus(s.At, target.ID, &target.Plans[j])
+			d.Targets[i].count(plan)
+			d.Plans = append(d.Plans, plan)
 		}
 	}
-	return false
+	slices.SortFunc(d.Plans, comparePlans)
+	return d
 }
 
-// Moment prepares a time to be shown.
-func (p *page) Moment(t time.Time) moment { return moment{t, p.At} }
-
-// Last is the number of the last plan on the page.
-func (p *page) Last() int { return p.First + len(p.Rows) - 1 }
-
-// Filtered tells whether a filter is set.
-func (p *page) Filtered() bool { return p.Query != "" || p.FailingOnly }
-
-// Link returns the address of another page of the same filter, relative to the status page.
-func (p *page) Link(number int) string {
-	query := make(url.Values)
-	if p.Query != "" {
-		query.Set("q", p.Query)
+func newTargetStatus(t *poll.Target) targetStatus {
+	status := targetStatus{
+		Account:             t.ID.Account,
+		RegionID:            t.ID.RegionID,
+		Endpoint:            t.Config.Quota().Endpoint,
+		CredentialsType:     t.Config.CredentialsType(),
+		CredentialsExpireAt: t.CredentialsExpireAt,
+		Plans:               len(t.Plans),
+		Skipped:             t.Skipped,
+		Budget:              budgetStatus{Needed: t.Budget.Needed, Allowed: t.Budget.Allowed, Unlisted: t.Budget.Unlisted},
 	}
-	if p.FailingOnly {
-		query.Set("show", "failing")
+	if list := t.PlanList; list != nil {
+		status.Discovery = &discoveryStatus{
+			Tried:       list.Tried,
+			Fresh:       list.Fresh,
+			Plans:       list.Wanted,
+			SucceededAt: list.SucceededAt,
+			NextListAt:  list.Due,
+			Failure:     newFailure(list.Failure),
+		}
 	}
-	if number > 1 {
-		query.Set("page", strconv.Itoa(number))
+	return status
+}
+
+// count adds a plan of the target to its numbers.
+func (t *targetStatus) count(plan *planStatus) {
+	if plan.State.failing() {
+		t.Failing++
 	}
-	return "./?" + cmp.Or(query.Encode(), "page=1") + "#plans"
+	if plan.Late > 0 {
+		t.Late++
+	}
+	if plan.Running {
+		t.Running++
+	}
+	if plan.Slow {
+		t.Slow++
+	}
+}
+
+// newFailure shows a failure; nil stays nil.
+func newFailure(f *poll.Failure) *failure {
+	if f == nil {
+		return nil
+	}
+	return &failure{Reason: f.Reason, Text: f.Text, Advice: f.Advice, Permission: f.Permission}
 }

@@ -1,4 +1,5 @@
-// Package web serves the exporter's pages: metrics, status, health, readiness and reload.
+// Package web serves the exporter's pages: metrics, status, health, readiness
+// and reload. It shows snapshots of a poller and asks the API for nothing.
 package web
 
 import (
@@ -15,105 +16,122 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"aliyun_dbs_exporter/collector"
+	"aliyun_dbs_exporter/collector/config"
+	"aliyun_dbs_exporter/collector/poll"
 )
 
-// maxScrapes bounds the scrapes that are served at a time; the next gets a 503. Two Prometheus servers need two.
-const maxScrapes = 16
+// maxRequestsInFlight limits the scrapes that are served at the same time. Two
+// Prometheus servers need two; the rest is for clients that read slowly or not
+// at all.
+const maxRequestsInFlight = 16
 
-// maxPages bounds the status pages likewise: thousands of plans make a document of megabytes, which waits for its reader.
-const maxPages = 16
+// maxStatusRequests limits the status pages likewise: with thousands of plans,
+// a document is megabytes that wait for their reader.
+const maxStatusRequests = 16
 
 // Options configure the pages.
 type Options struct {
-	Collector *collector.Collector
-	// Registry holds the metrics that are served, the collector's among them.
+	// Snapshot returns the state to show.
+	Snapshot func() *poll.Snapshot
+	// Reload loads the configuration; the pages show its last outcome.
+	Reload *config.Reloader
+	// EnableLifecycle allows reloading by a POST to /-/reload.
+	EnableLifecycle bool
+	// Ready and Healthy return nil, or the reason why the probe must fail.
+	Ready, Healthy func() error
+	// Registry holds the metrics to serve. The handler adds its own.
 	Registry *prometheus.Registry
-	// ConfigFile is the path of the configuration file, to be shown.
+	// ConfigFile is the path of the configuration file, as the page shows it.
 	ConfigFile string
-	// TelemetryPath is where they are served, such as /metrics.
+	// TelemetryPath is the path of the metrics, such as /metrics.
 	TelemetryPath string
-	// Reload loads the configuration anew; nil where reloading over HTTP is off.
-	Reload func() error
 	// EnablePprof serves profiles under /debug/pprof/.
 	EnablePprof bool
-	// Logger takes the errors of handlers.
+	// Logger logs the errors of handlers.
 	Logger *slog.Logger
 }
 
-// Handler returns the handler of all pages, or an error if TelemetryPath is not one that is free.
+// Handler returns the handler of all pages. The error says why TelemetryPath
+// cannot be used.
 func Handler(o Options) (http.Handler, error) {
 	if err := checkTelemetryPath(o.TelemetryPath); err != nil {
 		return nil, err
 	}
 	status, err := newStatusPages(o)
 	if err != nil {
-		return nil, fmt.Errorf("build status page: %w", err)
+		return nil, fmt.Errorf("parse the template of the status page: %w", err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /{$}", atMost(maxPages, http.HandlerFunc(status.serveHTML)))
-	mux.Handle("GET /api/v1/status", atMost(maxPages, http.HandlerFunc(status.serveJSON)))
+	mux.Handle("GET /{$}", atMost(maxStatusRequests, http.HandlerFunc(status.serveHTML)))
+	mux.Handle("GET /api/v1/status", atMost(maxStatusRequests, http.HandlerFunc(status.serveJSON)))
 	mux.Handle("GET /static/status.css", styleSheet())
 	mux.Handle("GET "+o.TelemetryPath, metricsHandler(o))
-	mux.Handle("GET /-/healthy", probe(o.Collector.Healthy, "aliyun_dbs_exporter is healthy."))
-	mux.Handle("GET /-/ready", probe(o.Collector.Ready, "aliyun_dbs_exporter is ready."))
-	// Browsers send the password of basic auth along with whatever another site makes them post.
-	mux.Handle("POST /-/reload", http.NewCrossOriginProtection().Handler(reloadHandler(o.Reload)))
+	mux.Handle("GET /-/healthy", probe(o.Healthy, "aliyun_dbs_exporter is healthy."))
+	mux.Handle("GET /-/ready", probe(o.Ready, "aliyun_dbs_exporter is ready."))
+	// A page of another site can make a browser post here, and the browser adds
+	// the password of basic auth.
+	mux.Handle("POST /-/reload", http.NewCrossOriginProtection().Handler(reloadHandler(o)))
 	if o.EnablePprof {
 		handleProfiles(mux)
 	}
 	return secure(mux), nil
 }
 
-// styleSheet serves the style of the status page, once to a browser that keeps it.
+// styleSheet serves the style of the status page. Browsers keep it and ask
+// whether it has changed.
 func styleSheet() http.Handler {
 	tag := fmt.Sprintf(`"%x"`, sha256.Sum256(style))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("ETag", tag)
-		w.Header().Set("Cache-Control", "no-cache") // keep it, and ask whether it is new
+		w.Header().Set("Cache-Control", "no-cache")
 		http.ServeContent(w, r, "status.css", time.Time{}, bytes.NewReader(style))
 	})
 }
 
-// metricsHandler serves the registry. Broken metrics are left out rather than failing the page.
+// metricsHandler serves the registry. A broken metric is left out rather than
+// failing the page.
+//
+// Scrapes do not share a gather (promhttp's CoalesceGather): a shared one ends
+// with its slowest reader, so one client that does not read would show all
+// others the same old values.
 func metricsHandler(o Options) http.Handler {
-	return markGone(promhttp.InstrumentMetricHandler(o.Registry, promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{
+	metrics := promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{
 		ErrorLog:            scrapeLog{o.Logger},
 		ErrorHandling:       promhttp.ContinueOnError,
 		Registry:            o.Registry,
-		MaxRequestsInFlight: maxScrapes,
-		CoalesceGather:      true, // scrapes at the same time see the same page anyway
+		MaxRequestsInFlight: maxRequestsInFlight,
 		EnableOpenMetrics:   true,
-	})))
+	})
+	return markClientErrors(promhttp.InstrumentMetricHandler(o.Registry, metrics))
 }
 
-// errGone marks failures to write to a client, which has left.
-var errGone = errors.New("client is gone")
+// errClientGone marks the errors of writing to a client.
+var errClientGone = errors.New("client is gone")
 
-// markGone marks the errors of writing to the client.
-func markGone(next http.Handler) http.Handler {
+func markClientErrors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(goneMarker{w}, r)
+		next.ServeHTTP(clientErrorWriter{w}, r)
 	})
 }
 
-type goneMarker struct{ http.ResponseWriter }
+type clientErrorWriter struct{ http.ResponseWriter }
 
-func (w goneMarker) Write(p []byte) (int, error) {
+func (w clientErrorWriter) Write(p []byte) (int, error) {
 	n, err := w.ResponseWriter.Write(p)
 	if err != nil {
-		err = fmt.Errorf("%w: %w", errGone, err)
+		err = fmt.Errorf("%w: %w", errClientGone, err)
 	}
 	return n, err
 }
 
-// scrapeLog takes the errors of a scrape. A scraper that leaves is no error of the exporter, and would be one line for
-// each metric family that was still to come.
+// scrapeLog logs the errors of a scrape, except that the client left: that is
+// no error of the exporter, and promhttp repeats it for every metric family
+// that is still to be written.
 type scrapeLog struct{ *slog.Logger }
 
 func (l scrapeLog) Println(v ...any) {
 	for _, value := range v {
-		if err, ok := value.(error); ok && errors.Is(err, errGone) {
+		if err, ok := value.(error); ok && errors.Is(err, errClientGone) {
 			return
 		}
 	}
@@ -121,7 +139,7 @@ func (l scrapeLog) Println(v ...any) {
 }
 
 // probe answers 200, or 503 with the reason.
-func probe(check func() error, good string) http.Handler {
+func probe(check func() error, success string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		if err := check(); err != nil {
@@ -129,18 +147,19 @@ func probe(check func() error, good string) http.Handler {
 			fmt.Fprintln(w, err)
 			return
 		}
-		fmt.Fprintln(w, good)
+		fmt.Fprintln(w, success)
 	})
 }
 
-// reloadHandler loads the configuration anew; a bad one answers 400 with the reason, which holds no value of the file.
-func reloadHandler(reload func() error) http.Handler {
+// reloadHandler loads the configuration. If that fails, it answers 400 with
+// the reason, which holds no value of the file.
+func reloadHandler(o Options) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if reload == nil {
+		if !o.EnableLifecycle {
 			http.Error(w, "Reloading over HTTP is off, start with --web.enable-lifecycle.", http.StatusForbidden)
 			return
 		}
-		if err := reload(); err != nil {
+		if err := o.Reload.Reload(); err != nil {
 			http.Error(w, "The previous configuration stays in use: "+err.Error(), http.StatusBadRequest)
 			return
 		}
@@ -149,7 +168,7 @@ func reloadHandler(reload func() error) http.Handler {
 	})
 }
 
-// profilesPath is where net/http/pprof wants to be.
+// profilesPath is the path that net/http/pprof expects.
 const profilesPath = "/debug/pprof/"
 
 func handleProfiles(mux *http.ServeMux) {

@@ -1,245 +1,147 @@
 package web_test
 
 import (
-	"bytes"
-	"context"
 	"errors"
-	"io"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
-	"os"
-	"os/signal"
 	"strings"
-	"sync/atomic"
-	"syscall"
 	"testing"
-	"time"
 
-	"github.com/go-kit/log"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"aliyun_dbs_exporter/collector"
 	"aliyun_dbs_exporter/web"
 )
 
-// config is a configuration of one plan whose endpoint nobody listens at.
-const config = `targets:
-  - account: acme
-    region_id: cn-hangzhou
-    endpoint: http://127.0.0.1:1
-    credentials: {type: access_key, access_key_id: key-mark, access_key_secret: secret-mark}
-    plans: [{id: dbsa}]
-`
-
-func parse(t *testing.T, text string) (*collector.Config, error) {
-	t.Helper()
-	return collector.ParseConfig([]byte(text), "config.yml")
-}
-
-func newCollector(t *testing.T) *collector.Collector {
-	t.Helper()
-	parsed, err := parse(t, config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := collector.New(parsed, collector.Options{}, log.NewNopLogger())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-// handler returns the pages of a collector that has not polled yet.
-func handler(t *testing.T, change func(*web.Options)) http.Handler {
-	t.Helper()
-	c := newCollector(t)
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(c)
-	o := web.Options{Collector: c, Registry: registry, TelemetryPath: "/metrics", Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
-	if change != nil {
-		change(&o)
-	}
-	h, err := web.Handler(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return h
-}
-
-func request(h http.Handler, method, path string) *httptest.ResponseRecorder {
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest(method, path, http.NoBody))
-	return w
-}
+func withLifecycle(o *web.Options) { o.EnableLifecycle = true }
 
 func TestRoutes(t *testing.T) {
-	reload := func(err error) func(*web.Options) {
-		return func(o *web.Options) { o.Reload = func() error { return err } }
+	metrics := func(o *web.Options) {
+		o.Registry.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "a_metric", Help: "A metric."}))
 	}
+	elsewhere := func(o *web.Options) { o.TelemetryPath = "/dbs" }
+	unready := func(o *web.Options) {
+		o.Ready = func() error { return errors.New("the first polls have not ended") }
+	}
+	stuck := func(o *web.Options) { o.Healthy = func() error { return errors.New("polling is stuck") } }
 	tests := []struct {
 		name         string
 		change       func(*web.Options)
 		method, path string
 		code         int
-		body         string
+		// body is the body if it ends a line, else a part of it.
+		body string
 	}{
-		{"metrics", nil, "GET", "/metrics", 200, `aliyun_dbs_polls_total{account="acme",plan_id="dbsa",region_id="cn-hangzhou"} 0`},
-		{"metrics elsewhere", func(o *web.Options) { o.TelemetryPath = "/dbs" }, "GET", "/dbs", 200, "aliyun_dbs_polls_total"},
-		{"metrics not where they were", func(o *web.Options) { o.TelemetryPath = "/dbs" }, "GET", "/metrics", 404, ""},
-		{"metrics are read", nil, "POST", "/metrics", 405, ""},
-		{"metrics, header only", nil, "HEAD", "/metrics", 200, ""},
+		{"metrics", metrics, "GET", "/metrics", 200, "\na_metric 0\n#"},
+		{"metrics of the handler", metrics, "GET", "/metrics", 200, "promhttp_metric_handler_requests_in_flight 1"},
+		{"metrics elsewhere", elsewhere, "GET", "/dbs", 200, "promhttp_"},
+		{"no metrics at the default path", elsewhere, "GET", "/metrics", 404, ""},
+		{"metrics, header only", metrics, "HEAD", "/metrics", 200, ""},
 		{"start page", nil, "GET", "/", 200, `href="metrics"`},
-		{"start page is read", nil, "POST", "/", 405, ""},
+		{"start page with metrics elsewhere", elsewhere, "GET", "/", 200, `href="dbs"`},
+		{"start page with profiles", withProfiles, "GET", "/", 200, `href="debug/pprof/"`},
 		{"healthy", nil, "GET", "/-/healthy", 200, "aliyun_dbs_exporter is healthy.\n"},
-		{"not ready", nil, "GET", "/-/ready", 503, "the first poll round of account acme in cn-hangzhou has not ended\n"},
+		{"not healthy", stuck, "GET", "/-/healthy", 503, "polling is stuck\n"},
+		{"ready", nil, "GET", "/-/ready", 200, "aliyun_dbs_exporter is ready.\n"},
+		{"not ready", unready, "GET", "/-/ready", 503, "the first polls have not ended\n"},
 		{"reload off", nil, "POST", "/-/reload", 403, "Reloading over HTTP is off, start with --web.enable-lifecycle.\n"},
-		{"reload", reload(nil), "POST", "/-/reload", 200, "Configuration loaded.\n"},
-		{"bad reload", reload(errors.New("config.yml:3: targets: is required")), "POST", "/-/reload", 400, "The previous configuration stays in use: config.yml:3: targets: is required\n"},
-		{"reload by a link", reload(nil), "GET", "/-/reload", 405, ""},
-		{"profiles off", nil, "GET", "/debug/pprof/", 404, ""},
-		{"profiles on", func(o *web.Options) { o.EnablePprof = true }, "GET", "/debug/pprof/", 200, "goroutine"},
-		{"command line", func(o *web.Options) { o.EnablePprof = true }, "GET", "/debug/pprof/cmdline", 200, "web.test"},
+		{"reload", withLifecycle, "POST", "/-/reload", 200, "Configuration loaded.\n"},
+		{"command line", withProfiles, "GET", "/debug/pprof/cmdline", 200, "web.test"},
+		{"symbols", withProfiles, "GET", "/debug/pprof/symbol", 200, "num_symbols"},
+		{"heap", withProfiles, "GET", "/debug/pprof/heap", 200, ""},
+		{"profiles", withProfiles, "GET", "/debug/pprof/", 200, "goroutine"},
 		{"nowhere", nil, "GET", "/etc/passwd", 404, ""},
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			w := request(handler(t, tt.change), tt.method, tt.path)
-			if w.Code != tt.code {
-				t.Errorf("code is %d, want %d", w.Code, tt.code)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var change []func(*web.Options)
+			if test.change != nil {
+				change = append(change, test.change)
 			}
+			w := onePlan(t, change...).send(test.method, test.path)
 			body := w.Body.String()
-			if strings.HasSuffix(tt.body, "\n") && body != tt.body || !strings.Contains(body, tt.body) {
-				t.Errorf("body is %q, want %q", body, tt.body)
-			}
-			for _, mark := range []string{"key-mark", "secret-mark"} {
-				if strings.Contains(body, mark) {
-					t.Errorf("body holds %s", mark)
-				}
+			if w.Code != test.code || strings.HasSuffix(test.body, "\n") && body != test.body || !strings.Contains(body, test.body) {
+				t.Errorf("%d %q, want %d %q", w.Code, body, test.code, test.body)
 			}
 		})
 	}
 }
 
-// blocking is a collector that takes as long as a test wants.
-type blocking struct{ begun, end chan struct{} }
-
-func (b blocking) Describe(ch chan<- *prometheus.Desc) {
-	ch <- prometheus.NewDesc("blocking", "Blocks.", nil, nil)
+// A file that cannot be loaded is named with line and key, without its values.
+func TestReloadOfABadFile(t *testing.T) {
+	s := onePlan(t, withLifecycle)
+	s.file = "poll_interval: " + keySecret + "\n"
+	w := s.send(http.MethodPost, "/-/reload")
+	want := "The previous configuration stays in use: config.yml:1: poll_interval: must be a duration such as 30s, 5m or 1d\n"
+	if w.Code != http.StatusBadRequest || w.Body.String() != want {
+		t.Errorf("%d %q, want 400 %q", w.Code, w.Body, want)
+	}
+	if last := s.options.Reload.Last(); last.OK {
+		t.Error("the reload counts as successful")
+	}
 }
 
-func (b blocking) Collect(chan<- prometheus.Metric) {
-	b.begun <- struct{}{}
-	<-b.end
-}
-
-// More scrapes than a number of Prometheus servers could want are turned away while others wait.
-func TestScrapesAreBounded(t *testing.T) {
-	const most = 16
-	slow := blocking{begun: make(chan struct{}, most), end: make(chan struct{})}
-	h := handler(t, func(o *web.Options) { o.Registry.MustRegister(slow) })
-	codes := make(chan int)
-	for range most + 1 {
-		go func() { codes <- request(h, "GET", "/metrics").Code }()
+func TestMethods(t *testing.T) {
+	tests := []struct {
+		path  string
+		allow string // GET, HEAD or POST; empty if there is no page
+	}{
+		{"/", "GET, HEAD"},
+		{"/api/v1/status", "GET, HEAD"},
+		{"/static/status.css", "GET, HEAD"},
+		{"/metrics", "GET, HEAD"},
+		{"/-/healthy", "GET, HEAD"},
+		{"/-/ready", "GET, HEAD"},
+		{"/-/reload", "POST"},
+		{"/-/quit", ""},
+		{"/api/v1/", ""},
+		{"/static/", ""},
+		{"/static/status.html", ""},
+		{"/config", ""},
+		{"/debug/pprof/", ""},
+		{"/debug/pprof/heap", ""},
+		{"/debug/pprof/cmdline", ""},
+		{"/index.html", ""},
 	}
-	if code := <-codes; code != http.StatusServiceUnavailable {
-		t.Errorf("the first to end answers %d", code)
-	}
-	close(slow.end)
-	for range most {
-		if code := <-codes; code != http.StatusOK {
-			t.Errorf("a scrape within the bound answers %d", code)
+	s := onePlan(t, withLifecycle)
+	for _, test := range tests {
+		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"} {
+			w := s.send(method, test.path)
+			want, allow := http.StatusOK, ""
+			switch {
+			case test.allow == "":
+				want = http.StatusNotFound
+			case !strings.Contains(test.allow, method):
+				want, allow = http.StatusMethodNotAllowed, test.allow
+			}
+			if w.Code != want || w.Header().Get("Allow") != allow {
+				t.Errorf("%s %s: %d, Allow: %q; want %d, %q", method, test.path, w.Code, w.Header().Get("Allow"), want, allow)
+			}
 		}
 	}
 }
 
-// goneWriter is the connection of a client that left.
-type goneWriter struct{ http.ResponseWriter }
-
-func (goneWriter) Write([]byte) (int, error) { return 0, syscall.EPIPE }
-
-// A client that leaves in the middle of a scrape ends it without a word in the log, and without taking a scrape's place.
-func TestScraperLeaves(t *testing.T) {
-	var log bytes.Buffer
-	h := handler(t, func(o *web.Options) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
-	const moreThanAtATime = 20
-	for range moreThanAtATime {
-		for _, encoding := range []string{"identity", "gzip"} {
-			r := httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody)
-			r.Header.Set("Accept-Encoding", encoding)
-			h.ServeHTTP(goneWriter{httptest.NewRecorder()}, r)
+// A page of another site can make a browser post here, and the browser adds the
+// password that it has kept.
+func TestReloadFromAnotherSite(t *testing.T) {
+	s := onePlan(t, withLifecycle)
+	tests := []struct {
+		headers []string
+		want    int
+	}{
+		{nil, http.StatusOK}, // curl
+		{[]string{"Sec-Fetch-Site", "same-origin"}, http.StatusOK},
+		{[]string{"Origin", "http://example.com"}, http.StatusOK}, // the host that httptest asks for
+		{[]string{"Sec-Fetch-Site", "cross-site"}, http.StatusForbidden},
+		{[]string{"Sec-Fetch-Site", "same-site"}, http.StatusForbidden},
+		{[]string{"Origin", "https://evil.example"}, http.StatusForbidden},
+		{[]string{"Origin", "null"}, http.StatusForbidden},
+	}
+	for _, test := range tests {
+		before := s.options.Reload.Last().At
+		if w := s.send(http.MethodPost, "/-/reload", test.headers...); w.Code != test.want {
+			t.Errorf("%s: %d", test.headers, w.Code)
 		}
-	}
-	if log.Len() > 0 {
-		t.Errorf("the log says: %s", &log)
-	}
-	if w := request(h, http.MethodGet, "/metrics"); w.Code != http.StatusOK {
-		t.Errorf("the next scrape answers %d", w.Code)
-	}
-}
-
-// A metric that is broken is missing from the page, and the log says so.
-func TestBrokenMetric(t *testing.T) {
-	var log bytes.Buffer
-	h := handler(t, func(o *web.Options) {
-		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
-		o.Registry.MustRegister(broken{prometheus.NewDesc("broken", "A metric that cannot be collected.", nil, nil)})
-	})
-	w := request(h, http.MethodGet, "/metrics")
-	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "aliyun_dbs_plan_info{") {
-		t.Errorf("the page is %d:\n%s", w.Code, w.Body)
-	}
-	if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), `level=ERROR msg="Metrics are missing from the page"`) || !strings.Contains(log.String(), "it is broken") {
-		t.Errorf("the log says: %s", &log)
-	}
-}
-
-// broken collects nothing but an error.
-type broken struct{ desc *prometheus.Desc }
-
-func (b broken) Describe(ch chan<- *prometheus.Desc) { ch <- b.desc }
-func (b broken) Collect(ch chan<- prometheus.Metric) {
-	ch <- prometheus.NewInvalidMetric(b.desc, errors.New("it is broken"))
-}
-
-// SIGHUP reloads, a bad file changes nothing, and the end of the context ends the wait.
-func TestReloader(t *testing.T) {
-	c := newCollector(t)
-	var text atomic.Value
-	r := web.NewReloader(func() (*collector.Config, error) { return parse(t, text.Load().(string)) }, c, log.NewNopLogger())
-	reload := func(file string) error {
-		text.Store(file)
-		return r.Reload()
-	}
-	if err := reload(strings.Replace(config, "id: dbsa", "id: dbsa}, {id: dbsb", 1)); err != nil || c.Plans() != 2 {
-		t.Errorf("reload: %v, %d plans", err, c.Plans())
-	}
-	const problem = "config.yml:1: poll_interval: want a duration such as 30s, 5m or 1d"
-	if err := reload("poll_interval: never\n"); err == nil || err.Error() != problem || c.Plans() != 2 {
-		t.Errorf("bad reload: %v, %d plans", err, c.Plans())
-	}
-	if s := c.Status(); s.Reload.OK || s.Reload.Problem != problem {
-		t.Errorf("status is %+v", s.Reload)
-	}
-
-	// Until Run listens, the signal would end the test.
-	caught := make(chan os.Signal, 1)
-	signal.Notify(caught, syscall.SIGHUP)
-	defer signal.Stop(caught)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	ended := make(chan error, 1)
-	go func() { ended <- r.Run(ctx) }()
-	text.Store(config)
-	for tick := time.NewTicker(10 * time.Millisecond); c.Plans() != 1 && ctx.Err() == nil; <-tick.C {
-		if err := syscall.Kill(syscall.Getpid(), syscall.SIGHUP); err != nil {
-			t.Fatal(err)
+		if reloaded := s.options.Reload.Last().At != before; reloaded != (test.want == http.StatusOK) {
+			t.Errorf("%s: reloaded is %t", test.headers, reloaded)
 		}
-	}
-	if c.Plans() != 1 {
-		t.Errorf("%d plans after SIGHUP", c.Plans())
-	}
-	cancel()
-	if err := <-ended; err != nil {
-		t.Error(err)
 	}
 }

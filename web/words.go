@@ -8,7 +8,6 @@ import (
 
 	"github.com/prometheus/common/model"
 
-	"aliyun_dbs_exporter/collector"
 	"aliyun_dbs_exporter/dbsapi"
 )
 
@@ -17,86 +16,107 @@ var words = template.FuncMap{
 	"duration": duration,
 	"interval": func(seconds float64) string { return model.Duration(seconds * float64(time.Second)).String() },
 	"next":     func(n int) int { return n + 1 },
-	"previous": func(n int) int { return n - 1 },
+	"plans":    func(n int) string { return plural(n, "plan") },
 	"policy":   policy,
+	"previous": func(n int) int { return n - 1 },
 	"reason":   func(r dbsapi.Reason) string { return reasons[r] },
-	"state":    func(s collector.PlanState) label { return find(states, string(s)) },
-	"states":   func() []label { return states },
-	"status":   func(s string) label { return find(statuses, s) },
-	"statuses": func() []label { return statuses },
+	"state":    func(s planState) badge { return find(states, string(s)) },
+	"states":   func() []badge { return states },
+	"status":   func(s string) badge { return find(statuses, s) },
+	"statuses": func() []badge { return statuses },
+	"timings":  func() []badge { return timings },
 }
 
-// label shows a value in a word and a colour. The class names the colour; no colour says what the word does not.
-type label struct{ Value, Class, Word, Meaning string }
+// badge is how a value is shown. The class gives it a color, which repeats what
+// the word says, for readers who cannot see it.
+type badge struct{ Value, Class, Word, Meaning string }
 
-func find(labels []label, value string) label {
-	i := slices.IndexFunc(labels, func(l label) bool { return l.Value == value })
+func find(badges []badge, value string) badge {
+	i := slices.IndexFunc(badges, func(b badge) bool { return b.Value == value })
 	if i < 0 {
-		return label{value, "idle", value, ""}
+		return badge{value, "idle", value, ""}
 	}
-	return labels[i]
+	return badges[i]
 }
 
-// states are those of a plan, those that need a person first.
-var states = []label{
-	{string(collector.PlanPollFailing), "bad", "poll failing", "The newest poll failed; what is shown of downloads is from an older one."},
-	{string(collector.PlanDownloadFailed), "bad", "download failed", "The newest download that ended failed, or failed its precheck."},
-	{string(collector.PlanOverdue), "warn", "overdue", "The newest success is older than the plan's max_success_age, or there is none."},
-	{string(collector.PlanNotPolled), "idle", "not polled yet", "No poll of the plan has ended yet."},
-	{string(collector.PlanGood), "good", "good", "None of these."},
+// states are the states of a plan, in the order of planStates.
+var states = []badge{
+	{string(statePollFailing), "bad", "poll failing", "The last poll failed. The downloads shown are from an earlier poll."},
+	{string(stateStale), "bad", "stale", "The last listing is older than stale_after, because the plan is polled too seldom."},
+	{string(stateDownloadFailed), "bad", "download failed", "The last download that ended failed, or failed its precheck."},
+	{string(stateOverdue), "warn", "overdue", "The last success is older than the plan's max_success_age, or there is none."},
+	{string(stateNotPolled), "idle", "not polled yet", "No poll of the plan has ended yet."},
+	{string(stateGood), "good", "good", "None of these."},
 }
 
-// statuses are those of a download task, in the order of its life, as the API's documentation explains them.
-var statuses = []label{
-	{dbsapi.StatusChecking, "info", "checking", "The precheck runs."},
+// timings say how polls keep to the schedule. Each is shown in its place in the
+// template; the list explains the words.
+var timings = []badge{
+	{"late", "warn", "late", "The next poll has been due for more than a poll interval."},
+	{"slow", "idle", "slow", "Recent polls were slow or timed out, so the plan shares half of its target's requests with other slow plans."},
+	{"skipped", "idle", "skipped", "The next due time of a plan came before its poll began, so the plan was polled less often."},
+}
+
+// statuses are those of a download task, in the order of its life, as the API's
+// documentation explains them.
+var statuses = []badge{
+	{dbsapi.StatusChecking, "info", "checking", "The precheck is running."},
 	{dbsapi.StatusInit, "bad", "precheck failed", "The precheck failed, so the download does not start."},
-	{dbsapi.StatusCheckPass, "info", "prechecked", "The precheck is passed."},
-	{dbsapi.StatusSchedule, "info", "queued", "The download waits for its turn."},
-	{dbsapi.StatusRunning, "info", "running", "The download runs."},
+	{dbsapi.StatusCheckPass, "info", "prechecked", "The precheck has passed."},
+	{dbsapi.StatusSchedule, "info", "queued", "The download is waiting to be scheduled."},
+	{dbsapi.StatusRunning, "info", "running", "The download is running."},
 	{dbsapi.StatusPause, "warn", "paused", "The download is paused."},
 	{dbsapi.StatusStop, "bad", "failed", "The download failed."},
 	{dbsapi.StatusFinish, "good", "finished", "The download is complete."},
-	{"unknown", "warn", "unknown", "The API gave a status that it does not document; the log has it."},
+	{"unknown", "warn", "unknown", "The API returned a status that it does not document. The log names it."},
 }
 
+// reasons are titles of failures.
 var reasons = map[dbsapi.Reason]string{
 	dbsapi.ReasonCredentials:    "No credentials",
 	dbsapi.ReasonAuth:           "Credentials rejected",
 	dbsapi.ReasonForbidden:      "Permission missing",
 	dbsapi.ReasonThrottled:      "Throttled",
 	dbsapi.ReasonNotFound:       "Not found",
-	dbsapi.ReasonInvalidRequest: "Call not understood",
-	dbsapi.ReasonServer:         "Service failed",
-	dbsapi.ReasonTimeout:        "No answer in time",
+	dbsapi.ReasonInvalidRequest: "Request not understood",
+	dbsapi.ReasonServer:         "Server error",
+	dbsapi.ReasonTimeout:        "Timed out",
 	dbsapi.ReasonNetwork:        "Endpoint not reached",
 	dbsapi.ReasonDecode:         "Answer not readable",
-	dbsapi.ReasonOther:          "Failed",
+	dbsapi.ReasonOther:          "Unexpected answer",
 }
 
-// policy is the statement of a RAM policy that allows an action.
+// policy returns the statement of a RAM policy that allows an action.
 func policy(action string) string {
 	return fmt.Sprintf("{\n  \"Effect\": \"Allow\",\n  \"Action\": %q,\n  \"Resource\": \"*\"\n}", action)
 }
 
-// moment is a time as it is shown at another.
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// moment is a time, and the time at which the page shows it.
 type moment struct{ at, now time.Time }
 
-// Known tells whether there is a time at all.
+// Known reports whether the time is set.
 func (m moment) Known() bool { return !m.at.IsZero() }
 
-// Past tells whether the time is over.
+// Past reports whether the time has passed.
 func (m moment) Past() bool { return !m.at.After(m.now) }
 
-// Machine is the time for the attribute datetime.
-func (m moment) Machine() string { return m.at.UTC().Format(time.RFC3339) }
+// Datetime formats the time for the attribute datetime.
+func (m moment) Datetime() string { return m.at.UTC().Format(time.RFC3339) }
 
-// Exact is the time for people who want to know exactly.
+// Exact formats the time to the second.
 func (m moment) Exact() string { return m.at.UTC().Format("2006-01-02 15:04:05 UTC") }
 
-// Short is the time for people who want to know about when.
+// Short formats the time to the minute.
 func (m moment) Short() string { return m.at.UTC().Format("2006-01-02 15:04 UTC") }
 
-// Relative is the time for people who want to see.
+// Relative formats the distance to the time, such as "3 min ago".
 func (m moment) Relative() string {
 	switch ahead := m.at.Sub(m.now); {
 	case ahead.Abs() < time.Second:
@@ -108,7 +128,7 @@ func (m moment) Relative() string {
 	}
 }
 
-// duration writes seconds with one unit, or two where one would be coarse.
+// duration formats seconds in one unit, or in two if one would be coarse.
 func duration(seconds float64) string {
 	const (
 		minute = 60

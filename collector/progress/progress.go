@@ -1,4 +1,5 @@
-// Package progress shows how a single poll round goes: a bar on a terminal, a line a plan elsewhere.
+// Package progress shows how polling every plan once goes: a bar on a terminal, a
+// line per plan elsewhere.
 package progress
 
 import (
@@ -10,7 +11,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
-	"aliyun_dbs_exporter/collector"
+	"aliyun_dbs_exporter/collector/poll"
 )
 
 // Progress shows polls as they end. It is safe for concurrent use.
@@ -18,37 +19,35 @@ type Progress struct {
 	mu     sync.Mutex
 	out    io.Writer
 	bar    *progressbar.ProgressBar
-	total  int
+	total  func() int
 	polls  int
-	failed []collector.PollResult
+	failed []string
 }
 
-// New returns a progress that is shown on out.
-func New(out io.Writer) *Progress { return &Progress{out: out} }
-
-// Start says how many polls there will be.
-func (p *Progress) Start(total int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.total = total
-	if file, ok := p.out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		p.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(p.out), progressbar.OptionSetDescription("polling plans"),
+// New returns a progress that is shown on out. Total returns how many polls are
+// known to come; discovery adds to them.
+func New(out io.Writer, total func() int) *Progress {
+	p := &Progress{out: out, total: total}
+	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		p.bar = progressbar.NewOptions(1, progressbar.OptionSetWriter(out), progressbar.OptionSetDescription("polling plans"),
 			progressbar.OptionShowCount(), progressbar.OptionClearOnFinish())
 	}
+	return p
 }
 
-// Polled shows the end of one poll.
-func (p *Progress) Polled(r collector.PollResult) {
+// Polled shows the end of one poll; it is a hook of [poll.Poller].
+func (p *Progress) Polled(id poll.TargetID, plan poll.Plan) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.polls++
-	if p.bar == nil {
-		fmt.Fprintf(p.out, "[%d/%d] %s\n", p.polls, p.total, outcome(r))
+	switch {
+	case p.bar == nil:
+		fmt.Fprintf(p.out, "[%d/%d] %s\n", p.polls, p.total(), outcome(id, plan))
 		return
+	case plan.Poll.Failure != nil:
+		p.failed = append(p.failed, outcome(id, plan))
 	}
-	if r.Err != nil {
-		p.failed = append(p.failed, r)
-	}
+	p.bar.ChangeMax(p.total())
 	p.bar.Add(1)
 }
 
@@ -60,16 +59,16 @@ func (p *Progress) End() {
 		return
 	}
 	p.bar.Finish()
-	for _, r := range p.failed {
-		fmt.Fprintln(p.out, outcome(r))
+	for _, line := range p.failed {
+		fmt.Fprintln(p.out, line)
 	}
 	fmt.Fprintf(p.out, "polled %d plans, %d failed\n", p.polls, len(p.failed))
 }
 
-func outcome(r collector.PollResult) string {
-	plan := fmt.Sprintf("account %s, region %s, plan %s: ", r.Account, r.RegionID, r.PlanID)
-	if r.Err != nil {
-		return plan + "failed: " + r.Err.Error() + ". " + r.Advice
+func outcome(id poll.TargetID, plan poll.Plan) string {
+	text := fmt.Sprintf("account %s, region %s, plan %s: ", id.Account, id.RegionID, plan.ID)
+	if f := plan.Poll.Failure; f != nil {
+		return text + "failed: " + f.Text + ". " + f.Advice
 	}
-	return plan + fmt.Sprintf("%d tasks", r.Tasks)
+	return text + fmt.Sprintf("%d tasks", plan.Listing.Tasks)
 }

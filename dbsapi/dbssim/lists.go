@@ -1,7 +1,6 @@
 package dbssim
 
 import (
-	"crypto/rand"
 	"net/http"
 	"net/url"
 	"slices"
@@ -173,7 +172,7 @@ func page(rows []map[string]any, listName string, num, size int, fault *Fault) m
 	}
 	envelope := map[string]any{
 		"HttpStatusCode": http.StatusOK,
-		"RequestId":      rand.Text(),
+		"RequestId":      requestID(),
 		"Success":        true,
 		"ErrCode":        "Param.NotFound",
 		"ErrMessage":     "The specified parameter %s value is not valid.",

@@ -8,6 +8,7 @@ package dbssim
 import (
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"sync"
@@ -135,7 +136,7 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json;charset=utf-8")
-	w.Header().Set("X-Acs-Request-Id", rand.Text())
+	w.Header().Set("X-Acs-Request-Id", requestID())
 	w.Write(body)
 }
 
@@ -251,12 +252,19 @@ func (s *Simulator) writeError(w http.ResponseWriter, r *http.Request, e *gatewa
 	w.Header().Set("Content-Type", "application/json;charset=utf-8")
 	w.WriteHeader(e.status)
 	json.NewEncoder(w).Encode(map[string]string{
-		"RequestId": rand.Text(),
+		"RequestId": requestID(),
 		"HostId":    r.Host,
 		"Code":      e.code,
 		"Message":   e.message,
 		"Recommend": "https://api.example/troubleshoot?q=" + e.code,
 	})
+}
+
+// requestID returns a random UUID, as the gateway gives one to every request.
+func requestID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	return fmt.Sprintf("%X-%X-%X-%X-%X", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 func first(values ...string) string {

@@ -62,8 +62,9 @@ func newPeers(host string) ([]peer, error) {
 	}, nil
 }
 
+// fetchOurs reads one page, as the peers do: after a full page, the client would ask for another.
 func fetchOurs(ctx context.Context, client *dbsapi.Client) (c contents, err error) {
-	for page, err := range client.DownloadTasks(ctx, dbsapi.TaskQuery{PlanID: planID}) {
+	for page, err := range client.DownloadTasks(ctx, dbsapi.TaskQuery{PlanID: planID}, dbsapi.Pace{}) {
 		if err != nil {
 			return c, err
 		}
@@ -71,6 +72,7 @@ func fetchOurs(ctx context.Context, client *dbsapi.Client) (c contents, err erro
 		for i := range page.Items {
 			c.dataBytes += page.Items[i].DataBytes
 		}
+		break
 	}
 	return c, nil
 }

@@ -21,7 +21,7 @@ import (
 func TestSameTasks(t *testing.T) {
 	statuses := []string{"checking", "init", "check_pass", "schedule", "running", "pause", "stop", "finish", "archived"}
 	everyJudge(t, func(t *testing.T, client *dbsapi.Client, j judge) {
-		ours := all(t, client.DownloadTasks(t.Context(), dbsapi.TaskQuery{PlanID: planID}))
+		ours := all(t, client.DownloadTasks(t.Context(), dbsapi.TaskQuery{PlanID: planID}, dbsapi.Pace{}))
 		if len(ours) != taskCount {
 			t.Errorf("our client reads %d tasks, want %d", len(ours), taskCount)
 		}
@@ -47,7 +47,7 @@ func TestSameTasks(t *testing.T) {
 
 func TestSamePlans(t *testing.T) {
 	everyJudge(t, func(t *testing.T, client *dbsapi.Client, j judge) {
-		ours := all(t, client.BackupPlans(t.Context(), dbsapi.PlanQuery{Region: region}))
+		ours := all(t, client.BackupPlans(t.Context(), dbsapi.PlanQuery{Region: region}, dbsapi.Pace{}))
 		if len(ours) != planCount {
 			t.Errorf("our client reads %d plans, want %d", len(ours), planCount)
 		}
@@ -174,7 +174,7 @@ func TestRejected(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			_, host := serve(t)
 			var err error
-			for _, err = range openOurs(t, host, tt.keys).DownloadTasks(t.Context(), dbsapi.TaskQuery{PlanID: planID}) {
+			for _, err = range openOurs(t, host, tt.keys).DownloadTasks(t.Context(), dbsapi.TaskQuery{PlanID: planID}, dbsapi.Pace{}) {
 				if err != nil {
 					break
 				}

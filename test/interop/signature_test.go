@@ -26,17 +26,17 @@ const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b
 func TestSameRequest(t *testing.T) {
 	tasksOf := func(planID string) func(*testing.T, *dbsapi.Client) {
 		return func(t *testing.T, c *dbsapi.Client) {
-			all(t, c.DownloadTasks(t.Context(), dbsapi.TaskQuery{PlanID: planID}))
+			all(t, c.DownloadTasks(t.Context(), dbsapi.TaskQuery{PlanID: planID}, dbsapi.Pace{}))
 		}
 	}
 	taskByID := func(taskID string) func(*testing.T, *dbsapi.Client) {
 		return func(t *testing.T, c *dbsapi.Client) {
-			all(t, c.DownloadTasks(t.Context(), dbsapi.TaskQuery{TaskID: taskID}))
+			all(t, c.DownloadTasks(t.Context(), dbsapi.TaskQuery{TaskID: taskID}, dbsapi.Pace{}))
 		}
 	}
 	plansIn := func(region string) func(*testing.T, *dbsapi.Client) {
 		return func(t *testing.T, c *dbsapi.Client) {
-			all(t, c.BackupPlans(t.Context(), dbsapi.PlanQuery{Region: region}))
+			all(t, c.BackupPlans(t.Context(), dbsapi.PlanQuery{Region: region}, dbsapi.Pace{}))
 		}
 	}
 	const odd = "a b*c~d/e+f中😀&g=h%20;i'(j)!@,:$?#[]\"<>\\^`{|}-_."
@@ -98,7 +98,7 @@ func recorder(t *testing.T) (recorded <-chan request, host string) {
 			t.Error(err)
 		}
 		requests <- request{r.Method, r.RequestURI, r.Host, string(body), r.Header}
-		io.WriteString(w, `{"Success":true,"Items":{}}`)
+		io.WriteString(w, `{"Success":true,"TotalElements":0,"Items":{}}`)
 	}))
 	t.Cleanup(server.Close)
 	return requests, strings.TrimPrefix(server.URL, "http://")

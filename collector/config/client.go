@@ -1,0 +1,103 @@
+package config
+
+import (
+	"errors"
+	"net/http"
+
+	promconfig "github.com/prometheus/common/config"
+	"github.com/prometheus/common/version"
+
+	"aliyun_dbs_exporter/dbsapi"
+)
+
+// NewHTTPClient returns an HTTP client for the API with the options of
+// http_client. A nil dial means the network.
+//
+// HTTP/2 is off, because the gateway was measured with HTTP/1.1. Idle
+// connections are closed before the gateway closes them, so that no request is
+// lost on a closed one.
+func (c *Config) NewHTTPClient(dial promconfig.DialContextFunc) (*http.Client, error) {
+	options := []promconfig.HTTPClientOption{
+		promconfig.WithIdleConnTimeout(dbsapi.IdleConnTimeout),
+		promconfig.WithHTTP2Disabled(),
+	}
+	if dial != nil {
+		options = append(options, promconfig.WithDialContextFunc(dial))
+	}
+	client, err := promconfig.NewClientFromConfig(c.HTTPClient.options(), "dbs", options...)
+	if err != nil {
+		// The library's error may hold the proxy's password.
+		return nil, errors.New("http_client: cannot create a client from these options")
+	}
+	return client, nil
+}
+
+// UserAgent tells Alibaba Cloud's support which program called.
+func UserAgent() string { return "aliyun_dbs_exporter/" + version.Version }
+
+// options translates valid options into those of Prometheus' client.
+func (c *HTTPClient) options() promconfig.HTTPClientConfig {
+	options := promconfig.HTTPClientConfig{
+		ProxyConfig: promconfig.ProxyConfig{NoProxy: c.NoProxy, ProxyFromEnvironment: c.ProxyFromEnvironment},
+		TLSConfig: promconfig.TLSConfig{
+			CAFile:     c.TLS.CAFile,
+			CertFile:   c.TLS.CertFile,
+			KeyFile:    c.TLS.KeyFile,
+			ServerName: c.TLS.ServerName,
+			MinVersion: promconfig.TLSVersions[c.TLS.MinVersion],
+		},
+	}
+	if proxy, err := c.ProxyURL.parse(); err == nil {
+		options.ProxyURL = promconfig.URL{URL: proxy}
+	}
+	return options
+}
+
+// Endpoint returns the host, host:port or URL of the API for a target.
+func (t *Target) Endpoint() string {
+	if t.EndpointOverride != "" {
+		return t.EndpointOverride
+	}
+	host, _ := dbsapi.Endpoint(t.RegionID, t.Network) // validated
+	return host
+}
+
+// Quota identifies a request quota of the API. Targets of the same quota share
+// it, even in different regions.
+type Quota struct {
+	Account string
+	// Endpoint is a host or host:port.
+	Endpoint string
+}
+
+// Quota returns the quota that a target's requests count against.
+func (t *Target) Quota() Quota { return Quota{Account: t.Account, Endpoint: hostOf(t.Endpoint())} }
+
+// hostOf returns the host of a valid endpoint.
+func hostOf(endpoint string) string {
+	u, err := dbsapi.ParseEndpoint(endpoint)
+	if err != nil {
+		return "" // not in a valid configuration
+	}
+	return u.Host
+}
+
+// SameIdentity reports whether two targets ask the same endpoint with the same
+// credentials, so that both see the same plans.
+func (t *Target) SameIdentity(other *Target) bool {
+	return t.Endpoint() == other.Endpoint() && t.CredentialsBlock == other.CredentialsBlock
+}
+
+// Rates returns the requests per second of each quota: the lowest that one of
+// its targets sets.
+func (c *Config) Rates() map[Quota]float64 {
+	rates := make(map[Quota]float64)
+	for i := range c.Targets {
+		t := &c.Targets[i]
+		quota := t.Quota()
+		if rate, ok := rates[quota]; !ok || t.RequestsPerSecond < rate {
+			rates[quota] = t.RequestsPerSecond
+		}
+	}
+	return rates
+}

@@ -1,0 +1,165 @@
+// Package poll asks the API for the download tasks of backup plans, each plan in
+// its interval, and publishes what it found as snapshots. It decides who is
+// asked; package schedule decides when, and package download what rows mean.
+package poll
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-kit/log"
+	promconfig "github.com/prometheus/common/config"
+
+	"aliyun_dbs_exporter/collector/config"
+	"aliyun_dbs_exporter/collector/download"
+	"aliyun_dbs_exporter/collector/schedule"
+	"aliyun_dbs_exporter/dbsapi"
+)
+
+// Options configure a [Poller].
+type Options struct {
+	// Shard is the part of the plans to poll; the zero value is all.
+	Shard Shard
+	Hooks Hooks
+	// Dial replaces how connections to the API are made, for tests without a
+	// network; nil means the network.
+	Dial promconfig.DialContextFunc
+}
+
+// Hooks are called when something happens, from several goroutines. Any of them
+// may be nil.
+type Hooks struct {
+	// Attempt is called after every attempt to call the API.
+	Attempt func(dbsapi.Attempt)
+	// Finished is called for every download that this process saw finish, with
+	// the time from its creation to its end.
+	Finished func(id TargetID, backupType download.BackupType, took time.Duration)
+	// Polled is called at the end of every poll with the plan as it is now.
+	Polled func(TargetID, Plan)
+}
+
+// Poller polls the plans of a configuration. It is safe for concurrent use.
+type Poller struct {
+	options  Options
+	logger   log.Logger
+	schedule *schedule.Scheduler
+	unknown  unknownStatuses
+	report   *reporter
+	health   health
+
+	// mu serializes those who make a new state: Apply and discovery. It guards
+	// lists, the number of lists that were ever made.
+	mu    sync.Mutex
+	lists int
+	state atomic.Pointer[state]
+}
+
+// state is a configuration in use with the targets and plans that follow from
+// it. It is not changed once it is published.
+type state struct {
+	config  *config.Config
+	http    *http.Client
+	targets []*target
+}
+
+// target returns the target of an ID, nil if there is none.
+func (s *state) target(id TargetID) *target {
+	for _, t := range s.targets {
+		if t.id == id {
+			return t
+		}
+	}
+	return nil
+}
+
+// New returns a poller without a configuration: [Poller.Apply] gives it one. It
+// sends nothing before [Poller.Run] or [Poller.Once].
+func New(o Options, logger log.Logger) *Poller {
+	p := &Poller{options: o, logger: logger, schedule: schedule.New(), report: newReporter(logger)}
+	p.state.Store(&state{config: new(config.Config)})
+	return p
+}
+
+// Apply replaces the configuration in use. Everything that can fail happens
+// first, so that an error leaves the previous configuration in use. Plans that
+// stay keep their data, counters and schedule, and a poll in progress ends under
+// the configuration that it began with. New plans are polled at once. Plans that
+// are gone take their series with them.
+func (p *Poller) Apply(c *config.Config) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	old := p.state.Load()
+	next := &state{config: c, http: old.http}
+	if next.http == nil || !reflect.DeepEqual(old.config.HTTPClient, c.HTTPClient) {
+		var err error
+		if next.http, err = c.NewHTTPClient(p.options.Dial); err != nil {
+			return err
+		}
+	}
+	for i := range c.Targets {
+		t, err := p.newTarget(next, &c.Targets[i], old)
+		if err != nil {
+			return err
+		}
+		next.targets = append(next.targets, t)
+	}
+	p.health.latch(old)
+	p.publish(next)
+	return nil
+}
+
+// publish makes a state the one in use and schedules what it asks for. The
+// caller holds mu.
+func (p *Poller) publish(next *state) {
+	p.state.Store(next)
+	p.schedule.Set(next.quotas(), next.groups(), p.jobs(next))
+	p.report.logBudgets(p.Snapshot())
+}
+
+// Run polls until the context ends, and returns when everything that it started
+// has ended.
+func (p *Poller) Run(ctx context.Context) {
+	p.health.begin()
+	var reports sync.WaitGroup
+	defer reports.Wait()
+	reports.Go(func() { p.report.run(ctx, p.Snapshot) })
+	p.schedule.Run(ctx)
+}
+
+// Once lists the plans of the targets that use discovery and polls every plan
+// once. The error counts the lists and polls that failed.
+func (p *Poller) Once(ctx context.Context) error {
+	p.schedule.RunOnce(ctx)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var lists, failedLists, plans, failedPlans int
+	for _, t := range p.Snapshot().Targets {
+		if t.PlanList != nil {
+			lists++
+			if t.PlanList.Failure != nil {
+				failedLists++
+			}
+		}
+		for _, plan := range t.Plans {
+			plans++
+			if plan.Poll.Failure != nil {
+				failedPlans++
+			}
+		}
+	}
+	var errs []error
+	if failedLists > 0 {
+		errs = append(errs, fmt.Errorf("discover plans: %d of %d lists failed", failedLists, lists))
+	}
+	if failedPlans > 0 {
+		errs = append(errs, fmt.Errorf("poll once: %d of %d plans failed", failedPlans, plans))
+	}
+	return errors.Join(errs...)
+}

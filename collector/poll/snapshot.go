@@ -1,0 +1,287 @@
+package poll
+
+import (
+	"time"
+
+	"aliyun_dbs_exporter/collector/config"
+	"aliyun_dbs_exporter/collector/download"
+	"aliyun_dbs_exporter/collector/schedule"
+	"aliyun_dbs_exporter/dbsapi"
+)
+
+// Snapshot is the state of all targets and plans at one moment. It is made of
+// values that do not change once they are published, so that readers never
+// wait for a poll and never see half of one.
+type Snapshot struct {
+	At      time.Time
+	Config  *config.Config
+	Shard   Shard
+	Targets []Target
+}
+
+// TargetID identifies a target: one account in one region.
+type TargetID struct{ Account, RegionID string }
+
+// Target is one account in one region under the configuration in use.
+type Target struct {
+	ID TargetID
+	// Config is the target's block of the configuration.
+	Config *config.Target
+	// CredentialsExpireAt is zero if the credentials do not expire, or if it is
+	// not known when.
+	CredentialsExpireAt time.Time
+	// Calls counts the requests by API action.
+	Calls []Calls
+	// Skipped counts the due times of plans that passed without a poll.
+	Skipped uint64
+	// ClockSkew is the Date header of the last answer minus the local time, nil
+	// before the first answer.
+	ClockSkew *time.Duration
+	// PlanList is the outcome of discovery, nil if discovery is off.
+	PlanList *List
+	// Budget is that of the target's quota, shared with the targets that have
+	// the same account and endpoint.
+	Budget Budget
+	Plans  []Plan
+}
+
+// Calls counts the requests of one API action. The numbers only grow.
+type Calls struct {
+	// Action is the API action, such as DescribeBackupPlanList.
+	Action string
+	// Requests counts the requests that were sent.
+	Requests uint64
+	// Failures counts the attempts that failed, by the index of the reason in
+	// [dbsapi.Reasons]. Attempts that failed before anything was sent, for want
+	// of credentials, count here only.
+	Failures []uint64
+}
+
+// List is the outcome of the lists of one kind that a target asked for.
+type List struct {
+	// Tried reports whether the first list has ended, well or badly.
+	Tried bool
+	// SucceededAt is when the last successful list ended, zero before the first.
+	SucceededAt time.Time
+	// Failure is why the last list failed, nil if it succeeded.
+	Failure *Failure
+	// Fresh reports whether the last successful list may still be shown: its age
+	// is at most five of its intervals.
+	Fresh bool
+	// Wanted is how many of the listed plans are polled by this process.
+	Wanted int
+	// Due is when the next list is due.
+	Due time.Time
+}
+
+// Plan is a backup plan that is polled.
+type Plan struct {
+	ID   string
+	Info *PlanInfo
+	Poll Poll
+	// Listing is that of the last successful poll, nil before the first and once
+	// it is older than stale_after.
+	Listing *download.Listing
+	// Finished and Failed count the downloads that this process saw end.
+	Finished, Failed uint64
+}
+
+// PlanInfo is what is known of a plan besides its downloads. It is not changed
+// once it is published.
+type PlanInfo struct {
+	// Name comes from the configuration, else from discovery.
+	Name         string
+	DatabaseType string
+	// MaxSuccessAge is the age at which the last success is overdue, zero if
+	// none is configured.
+	MaxSuccessAge time.Duration
+	// Discovered reports whether the filters of discovery want the plan. It may
+	// be configured as well.
+	Discovered bool
+	// Status is the plan's own status, and AutoDownload whether the plan
+	// downloads every new backup set by itself. Both are empty until discovery
+	// has seen the plan, and again once that list is too old.
+	Status       string
+	AutoDownload *bool
+}
+
+// Poll is how the polls of a plan have gone.
+type Poll struct {
+	// Polls and Failures count the polls that ended.
+	Polls, Failures uint64
+	// Failure is why the last poll failed, nil if it succeeded or if there was
+	// none.
+	Failure *Failure
+	// EndedAt is when the last poll ended, and SucceededAt when the last
+	// successful one did; zero before the first.
+	EndedAt, SucceededAt time.Time
+	// Duration is what the API took for the last poll, all requests and the
+	// waits between their attempts. Waiting for a turn does not count.
+	Duration time.Duration
+	// Due is when the next poll is due; it may have passed.
+	Due time.Time
+	// Running reports whether a poll is in progress.
+	Running bool
+	// Late is how long the poll has been due, if that is over an interval.
+	Late time.Duration
+	// Slow reports whether recent polls had slow answers or timed out, so that
+	// the plan shares half of its target's requests with other slow ones.
+	Slow bool
+}
+
+// Ended reports whether a poll has ended.
+func (p *Poll) Ended() bool { return p.Polls > 0 }
+
+// Failure is why a poll or a list failed. It holds no secret, no URL and no text
+// of the API but its error codes and request IDs.
+type Failure struct {
+	Reason dbsapi.Reason
+	// Text says what happened.
+	Text string
+	// Advice says in a sentence what an operator can do about it.
+	Advice string
+	// Permission is the RAM action to grant, such as dbs:DescribeBackupPlanList;
+	// empty unless that is what is missing.
+	Permission string
+}
+
+// Budget compares the requests that polls need with those that the rate allows,
+// both per poll interval, for all targets that share a quota.
+type Budget struct {
+	Plans int
+	// Unlisted counts the plans that were never listed. How many requests they
+	// need is not known; Needed has none for them.
+	Unlisted int
+	// Needed counts the requests for the plans as they were listed last, and for
+	// the lists of plans.
+	Needed int
+	// Allowed is requests_per_second times poll_interval.
+	Allowed int
+}
+
+// Fits reports whether the known needs fit.
+func (b Budget) Fits() bool { return b.Needed <= b.Allowed }
+
+// NumPlans returns how many plans are polled.
+func (s *Snapshot) NumPlans() int {
+	n := 0
+	for _, t := range s.Targets {
+		n += len(t.Plans)
+	}
+	return n
+}
+
+// Snapshot returns the state of all targets and plans. It reads memory only.
+func (p *Poller) Snapshot() *Snapshot {
+	// A reload between reading the state and reading the schedule would show
+	// counters without the plans that have just gone. Reloads take longer than a
+	// snapshot, so a second try is enough.
+	state := p.state.Load()
+	s := p.snapshot(state)
+	if now := p.state.Load(); now != state {
+		s = p.snapshot(now)
+	}
+	return s
+}
+
+func (p *Poller) snapshot(state *state) *Snapshot {
+	s := &Snapshot{At: time.Now(), Config: state.config, Shard: p.options.Shard, Targets: make([]Target, len(state.targets))}
+	budgets := state.budgets()
+	for i, t := range state.targets {
+		s.Targets[i] = p.snapshotTarget(s.At, t)
+		s.Targets[i].Budget = budgets[t.config.Quota()]
+	}
+	return s
+}
+
+func (p *Poller) snapshotTarget(now time.Time, t *target) Target {
+	target := Target{
+		ID:                  t.id,
+		Config:              t.config,
+		CredentialsExpireAt: t.credentials.ExpiresAt(),
+		Calls:               []Calls{t.calls.tasks.load()},
+		Skipped:             t.skipped,
+		ClockSkew:           t.calls.clockSkew.Load(),
+		Plans:               make([]Plan, len(t.plans)),
+	}
+	jobs := p.schedule.State(t.jobKeys())
+	for i, plan := range t.plans {
+		target.Plans[i] = plan.snapshot(now, t, jobs[i])
+		target.Skipped += jobs[i].Skipped
+	}
+	if t.planList != nil {
+		target.Calls = append(target.Calls, t.calls.plans.load())
+		target.PlanList = t.planListSnapshot(now, jobs[len(t.plans)])
+	}
+	return target
+}
+
+// jobKeys returns the keys of a target's jobs: those of its plans in their
+// order, then that of the list of plans.
+func (t *target) jobKeys() []string {
+	keys := make([]string, 0, len(t.plans)+1)
+	for _, plan := range t.plans {
+		keys = append(keys, t.id.planKey(plan.id))
+	}
+	if t.planList != nil {
+		keys = append(keys, t.planList.job)
+	}
+	return keys
+}
+
+func (t *target) planListSnapshot(now time.Time, job schedule.JobState) *List {
+	state := t.planList.state.Load()
+	l := &List{
+		Tried:       state.tried,
+		SucceededAt: state.succeededAt,
+		Failure:     state.failure,
+		Fresh:       state.fresh(now, time.Duration(t.config.Discovery.Interval)),
+		Due:         job.Due,
+	}
+	for _, plan := range t.plans {
+		if plan.info.Discovered {
+			l.Wanted++
+		}
+	}
+	return l
+}
+
+func (p *plan) snapshot(now time.Time, t *target, job schedule.JobState) Plan {
+	state := p.state.Load()
+	s := Plan{
+		ID:   p.id,
+		Info: p.info,
+		Poll: Poll{
+			Polls:       state.polls,
+			Failures:    state.failures,
+			Failure:     state.failure,
+			EndedAt:     state.endedAt,
+			SucceededAt: state.succeededAt,
+			Duration:    state.duration,
+			Due:         job.Due,
+			Running:     job.Running,
+			Late:        job.Late,
+			Slow:        job.Slow,
+		},
+		Finished: state.finished,
+		Failed:   state.failed,
+	}
+	if state.fresh(now, time.Duration(t.global.StaleAfter)) {
+		s.Listing = state.listing
+	}
+	if t.planList != nil && !t.planList.state.Load().fresh(now, time.Duration(t.config.Discovery.Interval)) {
+		s.Info = s.Info.withoutListed()
+	}
+	return s
+}
+
+// withoutListed returns what is known of a plan once the list that it comes from
+// is too old to tell the plan's state. Its name stays: a plan keeps it.
+func (i *PlanInfo) withoutListed() *PlanInfo {
+	if i.Status == "" && i.AutoDownload == nil {
+		return i
+	}
+	stale := *i
+	stale.Status, stale.AutoDownload = "", nil
+	return &stale
+}
