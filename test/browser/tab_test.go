@@ -1,3 +1,5 @@
+//go:build suites
+
 // Package browser tests the exporter's pages in a real browser.
 package browser
 
@@ -182,7 +184,7 @@ func (b *tab) fits() {
 
 // axe is the source of axe-core.
 func axe() (string, error) {
-	if err := npm.Install(); err != nil {
+	if err := npm.Installed(); err != nil {
 		return "", err
 	}
 	source, err := os.ReadFile(filepath.Join(npm.Dir, "node_modules", "axe-core", "axe.min.js"))

@@ -1,3 +1,5 @@
+//go:build suites
+
 package main
 
 import (
@@ -32,7 +34,7 @@ func TestDemo(t *testing.T) {
 	demo.Ready()
 	prometheus := startPrometheus(t, demo.URL)
 
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()

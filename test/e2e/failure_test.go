@@ -20,6 +20,7 @@ func failures(reason string) string {
 // The API dies in the middle of polls: the page stays, with the last good data until it is too old, and says so. When
 // the API is back, so is the data, by itself.
 func TestAPIDies(t *testing.T) {
+	t.Parallel()
 	e := newEndpoint(t, dbssim.Plan{ID: "dbsa", Tasks: dbssim.Fixed(finished(120)...)}, dbssim.Plan{ID: "dbsb"})
 	p := exporter.Start(t, exporter.Options{Config: e.config("poll_timeout: 900ms\nstale_after: 3s", "dbsa", "dbsb")})
 	p.Ready()
@@ -41,7 +42,7 @@ func TestAPIDies(t *testing.T) {
 	if page.Sum("aliyun_dbs_plan_info") != 2 || page[exporter.Series(failures("network"))] == 0 {
 		t.Errorf("plan_info is %v, network failures are %v", page.Sum("aliyun_dbs_plan_info"), page[exporter.Series(failures("network"))])
 	}
-	promtool(t, p.Get("/metrics"))
+	checkMetrics(t, p.Get("/metrics"))
 	e.ClearFault("dbsa")
 	e.up()
 	expectSoon(p, t, map[string]float64{
@@ -122,9 +123,10 @@ func TestNonsense(t *testing.T) {
 
 // The process is healthy from the start and ready when every target has been polled once.
 func TestReady(t *testing.T) {
+	t.Parallel()
 	e := newEndpoint(t, dbssim.Plan{ID: "dbsa"})
-	e.SetFault("dbsa", dbssim.Fault{Delay: 600 * time.Millisecond, Times: 1})
-	p := exporter.Start(t, exporter.Options{Config: e.config("", "dbsa")})
+	e.SetFault("dbsa", dbssim.Fault{Delay: 5 * time.Second, Times: 1}) // there is time to ask before it ends
+	p := exporter.Start(t, exporter.Options{Config: strings.Replace(e.config("poll_timeout: 50s", "dbsa"), "poll_interval: 1s", "poll_interval: 1m", 1)})
 	if answer := p.Do(http.MethodGet, "/-/healthy"); answer.Code != http.StatusOK {
 		t.Errorf("healthy answers %d", answer.Code)
 	}

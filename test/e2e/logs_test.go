@@ -8,7 +8,6 @@ import (
 	"io"
 	"strings"
 	"testing"
-	"time"
 
 	"aliyun_dbs_exporter/dbsapi/dbssim"
 
@@ -21,7 +20,7 @@ func TestJSONLogs(t *testing.T) {
 	p := exporter.Start(t, exporter.Options{Config: e.config("", "dbsa", "dbsgone"), Args: []string{"--log.format=json", "--log.level=debug"}})
 	p.Ready()
 	p.Signal(stopSignals["SIGTERM"])
-	p.Wait(5 * time.Second)
+	p.Wait(exporter.StopTime)
 	lines := bufio.NewScanner(strings.NewReader(p.Stderr.String()))
 	events := make(map[string]int)
 	for lines.Scan() {

@@ -93,6 +93,7 @@ func TestFigures(t *testing.T) {
 
 // What had ended before the start counts nothing, what ends later counts once, and a restart counts nothing again.
 func TestEndsCountOnce(t *testing.T) {
+	t.Parallel()
 	var list changing
 	created := time.Now().Add(-time.Hour)
 	running := dbssim.Task{ID: "a", Status: "running", JobType: "cbs_backup_sub_full", Created: created}
@@ -145,7 +146,7 @@ func TestEndsCountOnce(t *testing.T) {
 		t.Errorf("%d downloads are in a native histogram", n)
 	}
 	p.Signal(stopSignals["SIGTERM"])
-	if code := p.Wait(5 * time.Second); code != 0 {
+	if code := p.Wait(exporter.StopTime); code != 0 {
 		t.Errorf("exit code is %d", code)
 	}
 	check(start(), 0)

@@ -70,6 +70,7 @@ func TestReloadOverHTTPIsOffByDefault(t *testing.T) {
 // Two hundred reloads in ten seconds, half of them bad, while the exporter is scraped and polls: no scrape fails, no
 // plan that stays loses its data, no counter goes down or counts twice, no goroutine stays behind.
 func TestReloadStorm(t *testing.T) {
+	t.Parallel()
 	const (
 		reloads = 200
 		pause   = 50 * time.Millisecond

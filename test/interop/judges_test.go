@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -26,16 +27,14 @@ type judge interface {
 	plans(ctx context.Context, region string) ([]dbs.BackupPlanDetail, error)
 }
 
-// judges opens every official client.
-var judges = []struct {
+// opener opens an official client.
+type opener struct {
 	name string
 	open func(t *testing.T, host string, k official.Keys) judge
-}{
-	{"legacy Go SDK", openLegacy},
-	{"generic Go core", openCore},
-	{"npm openapi-client", openNode("@alicloud/openapi-client")},
-	{"npm openapi-core", openNode("@alicloud/openapi-core")},
 }
+
+// judges opens every official client that this depth of the tests has.
+var judges = slices.Concat([]opener{{"legacy Go SDK", openLegacy}, {"generic Go core", openCore}}, nodeJudges)
 
 const pageSize = 100
 
@@ -148,3 +147,8 @@ func codeOf(err error) string {
 	}
 	return fmt.Sprintf("no code in %T: %v", err, err)
 }
+
+// nodeError is an error code that a Node.js core threw.
+type nodeError struct{ code string }
+
+func (e nodeError) Error() string { return "the Node.js core threw " + e.code }

@@ -1,3 +1,5 @@
+//go:build suites
+
 package interop_test
 
 import (
@@ -16,6 +18,12 @@ import (
 	"test/interop/official"
 )
 
+// nodeJudges are the cores of the Node.js SDKs.
+var nodeJudges = []opener{
+	{"npm openapi-client", openNode("@alicloud/openapi-client")},
+	{"npm openapi-core", openNode("@alicloud/openapi-core")},
+}
+
 // node lists through one of the official Node.js cores.
 type node struct {
 	module string
@@ -23,14 +31,9 @@ type node struct {
 	keys   official.Keys
 }
 
-// nodeError is an error code that a Node.js core threw.
-type nodeError struct{ code string }
-
-func (e nodeError) Error() string { return "the Node.js core threw " + e.code }
-
 func openNode(module string) func(*testing.T, string, official.Keys) judge {
 	return func(t *testing.T, host string, k official.Keys) judge {
-		if err := npm.Install(); err != nil {
+		if err := npm.Installed(); err != nil {
 			t.Fatal(err)
 		}
 		return node{module: module, host: host, keys: k}

@@ -1,3 +1,5 @@
+//go:build suites
+
 package packaging
 
 import (
@@ -31,8 +33,6 @@ const (
 
 // chartObjects is what the chart makes of values.
 type chartObjects []runtime.Object
-
-func chartFolder(t testing.TB) string { return filepath.Join(exporter.Root(t), "deploy", "helm") }
 
 // tryRender renders a chart, a folder or an archive, and returns the text.
 func tryRender(t testing.TB, chart, values string) (string, error) {

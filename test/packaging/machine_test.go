@@ -1,3 +1,5 @@
+//go:build suites
+
 package packaging
 
 import (
@@ -15,7 +17,7 @@ import (
 )
 
 // haltTimeout is how long a machine may take to stop in good order.
-const haltTimeout = 20 * time.Second
+const haltTimeout = time.Minute
 
 // machine is a copy of this machine that systemd runs, without a network. What happens in it is forgotten.
 type machine struct {

@@ -1,3 +1,5 @@
+//go:build suites
+
 package packaging
 
 import (
@@ -17,20 +19,11 @@ import (
 	"test/internal/exporter"
 )
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if dist.dir != "" {
-		os.RemoveAll(dist.dir)
-	}
-	os.Exit(code)
-}
-
 // platforms are what a release is for; with -short it is built for the first alone.
 var platforms = []string{"linux-amd64", "linux-arm64", "darwin-amd64", "darwin-arm64", "windows-amd64", "windows-arm64"}
 
 var dist struct {
 	once    sync.Once
-	dir     string
 	version string
 	err     error
 }
@@ -47,15 +40,12 @@ func release(t *testing.T) (dir, version string) {
 			dist.err = err
 			return
 		}
-		if dist.dir, dist.err = os.MkdirTemp("", "release"); dist.err != nil {
-			return
-		}
-		text := string(recipe) + "\ndist: " + dist.dir + "/dist\n"
+		text := string(recipe) + "\ndist: " + scratch + "/dist\n"
 		if testing.Short() {
 			text = regexp.MustCompile(`(?m)^    goos: .*$`).ReplaceAllString(text, "    goos: [linux]")
 			text = regexp.MustCompile(`(?m)^    goarch: .*$`).ReplaceAllString(text, "    goarch: [amd64]")
 		}
-		config := filepath.Join(dist.dir, "recipe.yml")
+		config := filepath.Join(scratch, "recipe.yml")
 		if dist.err = os.WriteFile(config, []byte(text), 0o600); dist.err != nil {
 			return
 		}
@@ -66,13 +56,13 @@ func release(t *testing.T) (dir, version string) {
 			return
 		}
 		var metadata struct{ Version string }
-		dist.err = readJSON(filepath.Join(dist.dir, "dist/metadata.json"), &metadata)
+		dist.err = readJSON(filepath.Join(scratch, "dist/metadata.json"), &metadata)
 		dist.version = metadata.Version
 	})
 	if dist.err != nil {
 		t.Fatal(dist.err)
 	}
-	return filepath.Join(dist.dir, "dist"), dist.version
+	return filepath.Join(scratch, "dist"), dist.version
 }
 
 func readJSON(path string, into any) error {

@@ -18,7 +18,11 @@ import (
 )
 
 // patience bounds every wait for the process; a machine that compiles beside the tests is slow.
-const patience = 30 * time.Second
+const patience = time.Minute
+
+// StopTime bounds the wait for the end of a process that was told to stop. It promises 5 s, which a busy machine may
+// miss; a test must set up what would take longer than this.
+const StopTime = 30 * time.Second
 
 // Root returns the folder of the exporter's module.
 func Root(t testing.TB) string {
@@ -173,6 +177,7 @@ type Result struct {
 // Run runs the exporter to its end.
 func Run(t testing.TB, o Options) Result {
 	t.Helper()
+	Binary(t) // takes longer than a run
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
