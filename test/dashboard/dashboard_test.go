@@ -58,7 +58,7 @@ func TestFileIsWhatTheGeneratorMakes(t *testing.T) {
 	}
 }
 
-// IDs are for good: links point to them, and so do the annotations of those who use the dashboard.
+// IDs never change: links point to them, and so do the annotations of users.
 func TestPanels(t *testing.T) {
 	want := []string{
 		"100 row Health",
@@ -84,16 +84,17 @@ func TestPanels(t *testing.T) {
 		"401 table Tasks",
 		"402 state-timeline Status of tasks",
 		"500 row Trends",
-		"501 timeseries Duration of the newest success",
+		"501 timeseries Duration of the last success",
 		"502 timeseries Durations of a day",
 		"503 heatmap Durations",
 		"504 timeseries Bytes by status",
-		"505 timeseries Throughput of the newest success",
+		"505 timeseries Throughput of the last success",
 		"506 timeseries Finished and failed per day",
 		"507 timeseries Success ratio over 7 days",
 		"600 row Exporter",
-		"601 timeseries Age of the newest good poll",
-		"602 timeseries Duration of the newest poll",
+		"601 timeseries Age of the last successful poll",
+		"602 timeseries Duration of the last poll",
+		"611 timeseries Skipped polls",
 		"603 timeseries API requests",
 		"604 timeseries API failures",
 		"605 timeseries API latency",

@@ -28,7 +28,7 @@ var inDemo = strings.NewReplacer(
 )
 
 // Every panel, annotation and variable has data of the demo after a while: as much as it takes for each status to come
-// by and for tasks to end. None may be empty for good.
+// by and for tasks to end. None may stay empty.
 func TestDemo(t *testing.T) {
 	demo := kit.Start(t, kit.Options{Args: []string{"--demo"}})
 	demo.Ready()

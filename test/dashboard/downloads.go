@@ -2,7 +2,7 @@ package main
 
 import "fmt"
 
-// health answers at one glance whether somebody has to do something.
+// health shows at a glance whether somebody has to act.
 func health() []panel {
 	const noListing = "no listing yet"
 	count := func(id int, title, description, expr string, colors thresholds) panel {
@@ -12,7 +12,7 @@ func health() []panel {
 
 	polled := stat(spec{
 		101, "Plans",
-		"Plans that the exporter polls, and those of them whose newest poll failed. What is shown of a failing plan is old.",
+		"Plans that the exporter polls, and those whose last poll failed. The data of a failing plan is old.",
 		3, 4, "none", "no plan",
 		[]query{
 			{overPlans("count", "aliyun_dbs_plan_info", ""), "polled"},
@@ -26,17 +26,17 @@ func health() []panel {
 		count(102, "Failed in 24 h", "Tasks that failed in the last 24 hours. A plan whose failed tasks have no series of their own counts once.", failedInDay(), alarm("red")),
 		count(103, "Precheck failed", "Tasks whose precheck failed; they do not start.", listed(`status="init"`), alarm("orange")),
 		count(104, "Running", "Downloads that run now.", listed(`status="running"`), alarm("blue")),
-		count(105, "Paused", "Downloads that are paused. They stay so until somebody resumes them.", listed(`status="pause"`), alarm("yellow")),
+		count(105, "Paused", "Paused downloads. They do not resume by themselves.", listed(`status="pause"`), alarm("yellow")),
 		count(106, "Queued", "Downloads that wait for their turn, or to be queued after their precheck.", listed(`status=~"schedule|check_pass"`), alarm("light-blue")),
 		stat(spec{
 			107, "Oldest data",
-			"Age of the oldest good poll among the plans. Plans that never had one are not in it; they are failing. The alert knows the poll interval, the colours do not.",
-			3, 4, "s", "no good poll yet",
+			"Time since the last successful poll, of the plan for which it is longest. Plans without a successful poll are not included; they count as failing. The colours do not depend on the poll interval; the alert does.",
+			3, 4, "s", "no successful poll yet",
 			[]query{{"time() - " + overPlans("min", "aliyun_dbs_poll_last_success_timestamp_seconds", ""), "age"}},
 		}, steps("text", from(1800, "yellow"), from(7200, "red"))),
 		stat(spec{
 			108, "Firing alerts",
-			"Alerts of the exporter's rules that fire in this Prometheus, whatever is chosen above. Zero, too, where the rules are not loaded.",
+			"Firing alerts of the exporter's rules in this Prometheus. The variables above do not filter them. Zero if the rules are not loaded.",
 			3, 4, "none", "0",
 			[]query{{`count(ALERTS{alertname=~"AliyunDBS.+", alertstate="firing"}) or vector(0)`, "firing"}},
 		}, alarm("red")),
@@ -60,7 +60,7 @@ or 0 * %s`,
 	)
 }
 
-// throughput is that of each plan's newest success.
+// throughput is that of each plan's last success.
 func throughput() string {
 	return fmt.Sprintf("%s / (%s > 0)", perPlan("aliyun_dbs_download_last_success_data_bytes"), perPlan("aliyun_dbs_download_last_success_duration_seconds"))
 }
@@ -68,7 +68,7 @@ func throughput() string {
 // onlyThisPlan shows the dashboard for the plan of a row.
 const onlyThisPlan = "/d/" + uid + "?${datasource:queryparam}&var-plan=${__data.fields[\"Plan ID\"]}&${__url_time_range}"
 
-// plans shows what there is of every plan.
+// plans shows every plan.
 func plans() []panel {
 	success := perPlan("aliyun_dbs_download_last_success_timestamp_seconds")
 	duration := perPlan("aliyun_dbs_download_last_success_duration_seconds")
@@ -79,8 +79,8 @@ func plans() []panel {
 		{label: "account", name: "Account", width: 100},
 		{label: "region_id", name: "Region", width: 110},
 		{expr: named(planState()), name: "State", unit: "none", width: 130, codes: states},
-		{expr: perPlan("aliyun_dbs_poll_success"), name: "Newest poll", unit: "none", width: 100, codes: polls, empty: "none yet"},
-		{expr: success + " * 1000", name: "Newest success", unit: "dateTimeAsIso", width: 160, empty: "no finished task yet"},
+		{expr: perPlan("aliyun_dbs_poll_success"), name: "Last poll", unit: "none", width: 100, codes: polls, empty: "none yet"},
+		{expr: success + " * 1000", name: "Last success", unit: "dateTimeAsIso", width: 160, empty: "no finished task yet"},
 		{expr: "time() - " + success, name: "Age", unit: "s", width: 90},
 		{expr: duration, name: "Duration", unit: "s", width: 90},
 		{expr: size, name: "Size", unit: "decbytes", width: 90},
@@ -94,12 +94,12 @@ func plans() []panel {
 	return []panel{
 		table(spec{
 			201, "Plans",
-			"Every plan: its state, its newest success, and how many of its tasks have which status. A dash means that there is no such thing yet.",
+			"Every plan with its state, its last success, and the number of its tasks by status. A dash means that there is no value yet.",
 			24, 9, "none", "no plan is configured or discovered", nil,
 		}, listing, "State", false),
 		timeline(spec{
 			202, "State of plans",
-			"The first that holds: poll failing, download failed (the newest failure is newer than the newest success), not polled yet, overdue (the newest success is older than max_success_age), good.",
+			"The first that applies: poll failing, download failed (no success since the last failure), not polled yet, overdue (the last success is older than max_success_age), good.",
 			12, 8, "none", "no plan is configured or discovered",
 			[]query{{named(planState()), byPlan}},
 		}, states),
@@ -112,12 +112,12 @@ func plans() []panel {
 	}
 }
 
-// waiting shows what does not get on.
+// waiting shows tasks that make no progress.
 func waiting() []panel {
 	oldest := "aliyun_dbs_download_oldest_task_created_timestamp_seconds"
 	age := func(id int, title, status, empty string, limit float64, words string) panel {
 		return lines(spec{
-			id, title, "Age of each plan's oldest such task since it was created. The line is the " + words + " of the alert.", 6, 8, "s", empty,
+			id, title, "Age of each plan's oldest such task since its creation. The line is the alert's threshold of " + words + ".", 6, 8, "s", empty,
 			[]query{{named("time() - min by (" + planLabels + ") (" + where(oldest, status) + ")"), byPlan}},
 		}, limits(from(limit, "orange")))
 	}
@@ -146,7 +146,7 @@ func waiting() []panel {
 	}
 }
 
-// unfinished leaves the tasks whose status is not final.
+// unfinished keeps the tasks whose status is not final.
 func unfinished(expr string) string {
 	return fmt.Sprintf("%s\nand on (%s) %s", expr, taskLabels, perTask("aliyun_dbs_download_task_status", `status!~"finish|stop"`))
 }

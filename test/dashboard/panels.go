@@ -4,11 +4,11 @@ import "maps"
 
 // spec is what every panel has.
 type spec struct {
-	id                 int // for good: links and alerts of others point to it
+	id                 int // never changes: links and alerts of users point to it
 	title, description string
 	width, height      int
 	unit               string
-	empty              string // what stands there without data
+	empty              string // shown without data
 	queries            []query
 }
 

@@ -2,40 +2,46 @@ package main
 
 import "fmt"
 
-// exporter shows whether the exporter itself is well.
+// exporter shows whether the exporter itself works.
 func exporter() []panel {
 	rate := func(metric string) string { return fmt.Sprintf("rate(%s{%s}[$__rate_interval])", metric, ofTargets) }
 	return []panel{
 		lines(spec{
-			601, "Age of the newest good poll",
-			"Time since each plan's newest good poll, against the interval at which they are due.",
-			12, 8, "s", "no good poll yet",
+			601, "Age of the last successful poll",
+			"Time since each plan's last successful poll, and the poll interval to compare it with.",
+			8, 8, "s", "no successful poll yet",
 			[]query{
 				{named("time() - " + perPlan("aliyun_dbs_poll_last_success_timestamp_seconds")), byPlan},
 				{fmt.Sprintf("max (aliyun_dbs_exporter_poll_interval_seconds{%s})", ofJobs), "poll interval"},
 			},
 		}, dashed("poll interval", "orange")),
 		lines(spec{
-			602, "Duration of the newest poll",
-			"All pages, waits for the rate limit and retries included.",
-			12, 8, "s", "no poll yet",
+			602, "Duration of the last poll",
+			"Time that the API took, pages and retries included, without the wait for the exporter's own rate limit.",
+			8, 8, "s", "no poll yet",
 			[]query{{named(perPlan("aliyun_dbs_poll_duration_seconds")), byPlan}},
 		}),
 		lines(spec{
+			611, "Skipped polls",
+			"Due times of plans that passed without a poll in the 15 minutes before: more plans than the rate allows, or a slow API.",
+			8, 8, "none", "no target yet",
+			[]query{{fmt.Sprintf("sum by (account, region_id) (increase(aliyun_dbs_polls_skipped_total{%s}[15m]))", ofTargets), "{{account}} {{region_id}}"}},
+		}, counting("polls")),
+		lines(spec{
 			603, "API requests",
-			"Attempts to call the API, retries included, by action.",
+			"Requests sent to the API, retries included, by action.",
 			8, 8, "reqps", "no request yet",
 			[]query{{fmt.Sprintf("sum by (action) (%s)", rate("aliyun_dbs_api_requests_total")), "{{action}}"}},
 		}),
 		lines(spec{
 			604, "API failures",
-			"Attempts to call the API that failed, by reason. docs/metrics.md says what to do about each.",
+			"Failed attempts to call the API, by reason. docs/troubleshooting.md says what to do about each.",
 			8, 8, "reqps", "no failure",
 			[]query{{fmt.Sprintf("sum by (reason) (%s) > 0", rate("aliyun_dbs_api_request_failures_total")), "{{reason}}"}},
 		}),
 		lines(spec{
 			605, "API latency",
-			"95th percentile of the time from sending a request to the end of its answer, by action.",
+			"95th percentile of the time from sending a request to the end of its response, by action.",
 			8, 8, "s", "no request yet",
 			[]query{{
 				fmt.Sprintf("histogram_quantile(0.95, sum by (le, action) (rate(aliyun_dbs_api_request_duration_seconds_bucket{%s}[$__rate_interval]))) >= 0", ofJobs),
@@ -44,7 +50,7 @@ func exporter() []panel {
 		}),
 		lines(spec{
 			606, "Hidden tasks and invalid rows",
-			"Listed tasks without series of their own, because of their age or of a limit; and rows of the listing with a fault.",
+			"Listed tasks without series of their own, because of their age or a limit, and invalid rows of the listing.",
 			12, 8, "none", "no listing yet",
 			[]query{
 				{overPlans("sum by (reason)", "aliyun_dbs_download_tasks_hidden", "", "reason"), "hidden: {{reason}}"},
@@ -53,8 +59,8 @@ func exporter() []panel {
 		}, counting("tasks and rows")),
 		lines(spec{
 			607, "Clock skew",
-			"The API's clock minus that of the exporter. The lines are the limit of the alert; over 15 minutes either way the API rejects every request.",
-			12, 8, "s", "no answer yet",
+			"The API's clock minus that of the exporter. The lines are the threshold of the alert. Beyond 15 minutes either way the API rejects every request.",
+			12, 8, "s", "no response yet",
 			[]query{{fmt.Sprintf("max by (account, region_id, instance) (aliyun_dbs_exporter_clock_skew_seconds{%s})", ofTargets), "{{account}} {{region_id}} {{instance}}"}},
 		}, signed, limits(from(-60, "orange"), from(60, "orange"))),
 		lines(spec{
@@ -65,7 +71,7 @@ func exporter() []panel {
 		}, counting("samples")),
 		lines(spec{
 			609, "Memory",
-			"Resident memory of the process, and what of it the Go heap uses.",
+			"Resident memory of the process, and the part that the Go heap uses.",
 			8, 8, "bytes", "no scrape yet",
 			[]query{
 				{fmt.Sprintf("max by (job, instance) (process_resident_memory_bytes{%s})", ofJobs), "resident {{instance}}"},

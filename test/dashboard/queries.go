@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// What the variables let through: of metrics with a plan, of those of an account, and of those of a process.
+// Matchers for the variables: of metrics of a plan, of a target, and of a process.
 const (
 	ofPlans   = `job=~"$job", account=~"$account", region_id=~"$region_id", plan_id=~"$plan"`
 	ofTargets = `job=~"$job", account=~"$account", region_id=~"$region_id"`
@@ -116,7 +116,7 @@ func planState() string {
 // polls are the outcomes of a poll.
 var polls = []code{
 	{0, "", "failed", "red"},
-	{1, "", "good", "green"},
+	{1, "", "succeeded", "green"},
 }
 
 // capital is a word at the beginning of a heading.

@@ -14,7 +14,7 @@ type column struct {
 	empty       string // what stands there without a value; a dash otherwise
 }
 
-// table shows the newest values in rows that have the same labels.
+// table shows the last values in rows that have the same labels.
 func table(s spec, columns []column, sortBy string, descending bool) panel {
 	for _, c := range columns {
 		if c.expr != "" {

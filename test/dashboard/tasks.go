@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// newestTasks is how many tasks the timeline has bands for; more of them nobody can read.
+// newestTasks is how many tasks the timeline has bands for; more are not readable.
 const newestTasks = 30
 
 // tasks shows every task that has series.
@@ -21,7 +21,7 @@ func tasks() []panel {
 	return []panel{
 		table(spec{
 			401, "Tasks",
-			"Tasks that have series of their own, those that failed first. Those that ended long ago and those above the limits of task_series are not in it.",
+			"Tasks with series of their own, failed ones first. Tasks that ended too long ago for task_series, or exceed its limits, are not included.",
 			24, 10, "none", "no task yet, or task_series is off", nil,
 		}, []column{
 			{expr: named(code), name: "Status", unit: "none", width: 130, codes: statuses},

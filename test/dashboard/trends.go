@@ -6,7 +6,7 @@ import "fmt"
 func trends() []panel {
 	const nothing = "no finished task yet"
 	duration := perPlan("aliyun_dbs_download_last_success_duration_seconds")
-	// A quantile of nothing is no number, which is not drawn but hides that there is nothing; the comparison drops it.
+	// The quantile of an empty histogram is NaN, which hides the text for no data. The comparison drops it.
 	quantile := func(q string) string {
 		return fmt.Sprintf("histogram_quantile(%s, sum by (le) (increase(aliyun_dbs_download_duration_seconds_bucket{%s}[1d]))) >= 0", q, ofTargets)
 	}
@@ -15,8 +15,8 @@ func trends() []panel {
 
 	return []panel{
 		lines(spec{
-			501, "Duration of the newest success",
-			"From creation to end of each plan's newest finished task, the wait in the queue included.",
+			501, "Duration of the last success",
+			"From creation to end of each plan's last finished task, the wait in the queue included.",
 			12, 8, "s", nothing,
 			[]query{{named(duration), byPlan}},
 		}),
@@ -28,7 +28,7 @@ func trends() []panel {
 		}),
 		heat(spec{
 			503, "Durations",
-			"How many downloads finished after which time, over all plans of the chosen accounts and regions.",
+			"Durations of finished downloads, over all plans of the chosen accounts and regions.",
 			12, 8, "s", nothing,
 			[]query{{fmt.Sprintf("sum by (le) (increase(aliyun_dbs_download_duration_seconds_bucket{%s}[$__rate_interval]))", ofTargets), "{{le}}"}},
 		}, 48), // half an hour each in a day: downloads are rare
@@ -39,14 +39,14 @@ func trends() []panel {
 			[]query{{overPlans("sum by (status)", "aliyun_dbs_download_data_bytes", "", "status"), "{{status}}"}},
 		}, stacked, inStatusColors),
 		lines(spec{
-			505, "Throughput of the newest success",
-			"Size by duration of each plan's newest finished task. The wait in the queue is a part of the duration.",
+			505, "Throughput of the last success",
+			"Size divided by duration of each plan's last finished task. The duration includes the wait in the queue.",
 			12, 8, "Bps", nothing,
 			[]query{{named(throughput()), byPlan}},
 		}),
 		lines(spec{
 			506, "Finished and failed per day",
-			"Tasks that the exporter saw end in the 24 hours before. What ended before its first listing is not in it.",
+			"Tasks that the exporter saw end in the 24 hours before. Tasks that ended before its first listing are not included.",
 			12, 8, "none", nothing,
 			[]query{
 				{fmt.Sprintf("sum (%s)", grown(finished, "1d")), "finished"},
@@ -55,7 +55,7 @@ func trends() []panel {
 		}, counting("tasks"), colored("finished", "green"), colored("failed", "red")),
 		lines(spec{
 			507, "Success ratio over 7 days",
-			"Finished tasks among those that the exporter saw end in the 7 days before. Plans of which none ended are not in it.",
+			"Finished tasks among those that the exporter saw end in the 7 days before. Plans without such a task are not included.",
 			24, 8, "percentunit", nothing,
 			[]query{{named(fmt.Sprintf("%s / (%s + %s > 0)", week(finished), week(finished), week(failed))), byPlan}},
 		}, upTo(1)),

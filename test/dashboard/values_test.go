@@ -65,7 +65,7 @@ targets:
 	return p
 }
 
-// What the panels say of a situation is true: an expression with data can still say the opposite.
+// The panels show the right values: an expression that has data can still be wrong.
 func TestValues(t *testing.T) {
 	prometheus := startPrometheus(t, situations(t).URL)
 	const hour = 3600.0

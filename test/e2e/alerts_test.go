@@ -74,7 +74,7 @@ var faults = []fault{
 			a.skew.Store(0)
 			a.reload(a.config)
 		},
-		want: []string{"RoundsSkipped", "ClockSkew", "ConfigReloadFailed"},
+		want: []string{"PollsSkipped", "ClockSkew", "ConfigReloadFailed"},
 	},
 	{
 		name: "rejected credentials",
@@ -89,7 +89,7 @@ var faults = []fault{
 		name:  "a quota that is used up",
 		begin: func(a *alerting) { a.api.SetFault(dbssim.Everything, dbssim.Throttled(time.Second)) },
 		end:   func(a *alerting) { a.api.ClearFault(dbssim.Everything) },
-		want:  append(ofAllPlans("PollFailing %s, suppressed", "ListingStale %s"), "Throttled", "RoundsSkipped, suppressed"),
+		want:  append(ofAllPlans("PollFailing %s, suppressed", "ListingStale %s"), "Throttled", "PollsSkipped, suppressed"),
 	},
 	{
 		name:  "an exporter that is gone",

@@ -108,7 +108,7 @@ func TestNonsense(t *testing.T) {
 				all += p.Do(http.MethodGet, path).Body
 			}
 			searchFor(t, "pages and log", all)
-			// On a busy machine the end of a poll's time can hide its reason; the next round says it.
+			// On a busy machine the end of a poll's time can hide its reason; the next poll shows it.
 			exporter.Eventually(t, func() error {
 				if !strings.Contains(p.Stderr.String(), tt.reason+"=1") {
 					return fmt.Errorf("the log does not say %s:\n%s", tt.reason, p.Stderr)
@@ -121,7 +121,7 @@ func TestNonsense(t *testing.T) {
 	}
 }
 
-// The process is healthy from the start and ready when every target has been polled once.
+// The process is healthy from the start, and ready once every plan has been polled.
 func TestReady(t *testing.T) {
 	t.Parallel()
 	e := newEndpoint(t, dbssim.Plan{ID: "dbsa"})

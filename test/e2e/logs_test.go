@@ -36,7 +36,7 @@ func TestJSONLogs(t *testing.T) {
 		}
 		events[event["msg"]]++
 	}
-	for _, msg := range []string{"Starting aliyun_dbs_exporter", "Listening on", "Poll round ended with failures, the last good data of these plans ages", "Stopped"} {
+	for _, msg := range []string{"Starting aliyun_dbs_exporter", "Listening on", "Polls failed, the last successful listing of these plans ages", "Stopped"} {
 		if events[msg] == 0 {
 			t.Errorf("no event %q", msg)
 		}

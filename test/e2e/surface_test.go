@@ -194,7 +194,7 @@ func TestSurface(t *testing.T) {
 	}
 }
 
-// expectPolled waits for the first round.
+// expectPolled waits for the first polls.
 func expectPolled(s *surface) {
 	s.t.Helper()
 	c := s.client(false)

@@ -56,7 +56,7 @@ var mutations = []struct{ name, alert, old, wrong string }{
 	{"at the threshold instead of over it", "Throttled", "> 0.1", ">= 0.1"},
 	{"what is old is hidden, too", "ListingIncomplete", `reason="limit"`, `reason="age"`},
 	{"a clock that is ahead", "ClockSkew", "abs(last_over_time(aliyun_dbs_exporter_clock_skew_seconds[10m]))", "last_over_time(aliyun_dbs_exporter_clock_skew_seconds[10m])"},
-	{"fires at once", "RoundsSkipped", "for: 30m", "for: 1m"},
+	{"fires at once", "PollsSkipped", "for: 30m", "for: 1m"},
 	{"success and failure mixed up", "ConfigReloadFailed", "== 0", "!= 0"},
 	{"no target, no alert", "ExporterDown", "or\n", "unless\n"},
 	{"an annotation about a label that is not there", "ExporterDown", "$labels.instance", "$labels.pod"},

@@ -61,7 +61,7 @@ func TestAlerts(t *testing.T) {
 		"DownloadCheckingTooLong": "warning", "DownloadOverdue": "1h critical", "DownloadAutoSilent": "1h warning",
 		"DownloadUnknownStatus": "10m info", "PlanEmpty": "1d info", "PollFailing": "15m warning", "ListingStale": "10m critical",
 		"CredentialsRejected": "5m critical", "Throttled": "15m warning", "ListingIncomplete": "1h info", "ClockSkew": "15m warning",
-		"RoundsSkipped": "30m warning", "ConfigReloadFailed": "5m warning", "ExporterDown": "5m critical",
+		"PollsSkipped": "30m warning", "ConfigReloadFailed": "5m warning", "ExporterDown": "5m critical",
 	}
 	got := make(map[string]string)
 	for _, r := range loadRules(t) {

@@ -62,7 +62,7 @@ func (p *Process) Get(path string, headers ...string) string {
 	return answer.Body
 }
 
-// Ready waits until the first round of every target has ended.
+// Ready waits until the first poll of every plan has ended.
 func (p *Process) Ready() {
 	p.t.Helper()
 	Eventually(p.t, func() error {
