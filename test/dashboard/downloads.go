@@ -99,7 +99,7 @@ func plans() []panel {
 		}, listing, "State", false),
 		timeline(spec{
 			202, "State of plans",
-			"The first that applies: poll failing, download failed (no success since the last failure), not polled yet, overdue (the last success is older than max_success_age), good.",
+			"The first that applies: poll failing, stale (the last listing is older than stale_after), download failed (no success since the last failure), not polled yet, overdue (the last success is older than max_success_age), good.",
 			12, 8, "none", "no plan is configured or discovered",
 			[]query{{named(planState()), byPlan}},
 		}, states),

@@ -78,10 +78,11 @@ var statuses = []code{
 // states are those of a plan, with the words of the status page, in the order in which they are looked for.
 var states = []code{
 	{1, "", "poll failing", "red"},
-	{2, "", "download failed", "dark-orange"},
-	{3, "", "not polled yet", "text"},
-	{4, "", "overdue", "yellow"},
-	{5, "", "good", "green"},
+	{2, "", "stale", "red"},
+	{3, "", "download failed", "dark-orange"},
+	{4, "", "not polled yet", "text"},
+	{5, "", "overdue", "yellow"},
+	{6, "", "good", "green"},
 }
 
 // taskStatus is the code of the present status of every task.
@@ -100,16 +101,18 @@ func planState() string {
 		failure = perPlan("aliyun_dbs_download_last_failure_timestamp_seconds")
 		limit   = perPlan("aliyun_dbs_download_max_success_age_seconds")
 		polled  = perPlan("aliyun_dbs_poll_success")
+		listed  = perPlan("aliyun_dbs_download_tasks")
 		plans   = perPlan("aliyun_dbs_plan_info")
 	)
 	return strings.Join([]string{
 		fmt.Sprintf("1 + 0 * (%s == 0)", polled),
-		fmt.Sprintf("2 + 0 * (%s > %s)", failure, success),
-		fmt.Sprintf("2 + 0 * (%s unless %s)", failure, success),
-		fmt.Sprintf("3 + 0 * (%s unless %s)", plans, polled),
-		fmt.Sprintf("4 + 0 * (time() - %s > %s)", success, limit),
-		fmt.Sprintf("4 + 0 * (%s unless %s)", limit, success),
-		fmt.Sprintf("5 + 0 * %s", plans),
+		fmt.Sprintf("2 + 0 * (%s unless %s)", polled, listed),
+		fmt.Sprintf("3 + 0 * (%s > %s)", failure, success),
+		fmt.Sprintf("3 + 0 * (%s unless %s)", failure, success),
+		fmt.Sprintf("4 + 0 * (%s unless %s)", plans, polled),
+		fmt.Sprintf("5 + 0 * (time() - %s > %s)", success, limit),
+		fmt.Sprintf("5 + 0 * (%s unless %s)", limit, success),
+		fmt.Sprintf("6 + 0 * %s", plans),
 	}, "\nor ")
 }
 

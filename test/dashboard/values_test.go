@@ -86,8 +86,8 @@ func TestValues(t *testing.T) {
 		{107, "A", nil, map[string]float64{"": 0}, 60},
 		{108, "A", nil, map[string]float64{"": 2}, 0}, // the plan that is gone, as either replica has it
 		{202, "A", []string{"plan_id", "plan_name"}, map[string]float64{
-			"dbsgone ": 1, "dbsfailed orders": 2, "dbsneverdone ": 2, "dbsprecheck ": 2, "dbsoverdue ": 4,
-			"dbsrecovered ": 5, "dbsempty ": 5, "dbswaiting ": 5,
+			"dbsgone ": 1, "dbsfailed orders": 3, "dbsneverdone ": 3, "dbsprecheck ": 3, "dbsoverdue ": 5,
+			"dbsrecovered ": 6, "dbsempty ": 6, "dbswaiting ": 6,
 		}, 0},
 		{203, "A", []string{"status"}, map[string]float64{
 			"checking": 1, "init": 1, "check_pass": 1, "schedule": 1, "running": 2, "pause": 1, "stop": 3, "finish": 4, "unknown": 0,
