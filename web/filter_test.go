@@ -12,6 +12,7 @@ import (
 
 	"aliyun_dbs_exporter/collector/download"
 	"aliyun_dbs_exporter/collector/poll"
+	"aliyun_dbs_exporter/dbsapi/dbssim/simtest"
 )
 
 var (
@@ -37,12 +38,14 @@ func found(page string) (names, links []string) {
 // The filter finds plans by name, ID, account and region, and a page has a
 // hundred plans.
 func TestFilter(t *testing.T) {
-	config := acme() + "    plans:\n"
+	var plans []string
 	for i := range 250 {
-		config += fmt.Sprintf("      - {id: dbs%03d, name: Orders %d}\n", i, i)
+		plans = append(plans, fmt.Sprintf("dbs%03d, name: Orders %d", i, i))
 	}
-	config += "      - {id: dbsgone, name: gone}\n" + target("other", "cn-shanghai") + "    plans: [{id: dbsx, name: \"a&b <i>\"}]\n"
-	state := snapshot(t, config)
+	state := snapshot(t, simtest.Config{Targets: []simtest.Target{
+		{Account: "acme", Plans: append(plans, "dbsgone, name: gone")},
+		{Account: "other", RegionID: "cn-shanghai", Plans: []string{`dbsx, name: "a&b <i>"`}},
+	}})
 	for i := range state.Targets {
 		for j := range state.Targets[i].Plans {
 			polled(&state.Targets[i].Plans[j], time.Second, tasks())
@@ -107,12 +110,13 @@ func TestFilter(t *testing.T) {
 
 // BenchmarkStatus measures page and document of 5,000 plans.
 func BenchmarkStatus(b *testing.B) {
-	config := "targets:\n"
+	var config simtest.Config
 	for account := range 10 {
-		config += target(fmt.Sprint("account", account), "cn-hangzhou") + "    plans:\n"
+		target := simtest.Target{Account: fmt.Sprint("account", account)}
 		for i := range 500 {
-			config += fmt.Sprintf("      - {id: dbs%d%03d, name: orders-mysql-%d%03d}\n", account, i, account, i)
+			target.Plans = append(target.Plans, fmt.Sprintf("dbs%d%03d, name: orders-mysql-%d%03d", account, i, account, i))
 		}
+		config.Targets = append(config.Targets, target)
 	}
 	state := snapshot(b, config)
 	for i := range state.Targets {

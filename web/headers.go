@@ -11,9 +11,11 @@ import (
 const (
 	// contentPolicy lets a page load its own style sheet and nothing else: no
 	// script, no other host, and no frame around it.
-	contentPolicy = "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+	contentPolicy = "default-src 'none'; style-src 'self'; img-src data:; " +
+		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 	// profilesPolicy is for the index of net/http/pprof, whose style is inline.
-	profilesPolicy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+	profilesPolicy = "default-src 'none'; style-src 'unsafe-inline'; " +
+		"form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
 
 // secure sets the headers that tell browsers what pages may do. Headers that
@@ -50,7 +52,8 @@ func atMost(n int, next http.Handler) http.Handler {
 			defer func() { <-slots }()
 			next.ServeHTTP(w, r)
 		default:
-			http.Error(w, fmt.Sprintf("Limit of concurrent requests reached (%d), try again later.", n), http.StatusServiceUnavailable)
+			text := fmt.Sprintf("Limit of concurrent requests reached (%d), try again later.", n)
+			http.Error(w, text, http.StatusServiceUnavailable)
 		}
 	})
 }

@@ -24,44 +24,21 @@ import (
 	"aliyun_dbs_exporter/web"
 )
 
-// The credentials of all targets. They must not show up anywhere.
-const (
-	keyID     = "key-id-mark"
-	keySecret = "key-secret-mark"
-	keyToken  = "key-token-mark"
-)
-
-// target returns a target of a configuration file, up to its plans. Its
-// endpoint is reached in memory, or not at all.
-func target(account, region string) string {
-	return `  - account: ` + account + `
-    region_id: ` + region + `
-    endpoint: http://127.0.0.1:1
-    requests_per_second: 1000
-    max_concurrent_requests: 1
-    credentials: {type: sts, access_key_id: ` + keyID + `, access_key_secret: ` + keySecret + `, security_token: ` + keyToken + `}
-`
-}
-
-// acme is a configuration of one target; its plans follow.
-func acme() string { return "targets:\n" + target("acme", "cn-hangzhou") }
-
-func parse(t testing.TB, text string) *config.Config {
+func parse(t testing.TB, c simtest.Config) *config.Config {
 	t.Helper()
-	c, err := config.Parse([]byte(text), "config.yml")
+	parsed, err := config.Parse([]byte(c.String()), "config.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c
+	return parsed
 }
 
 // snapshot returns the state of a configuration before the first poll.
-func snapshot(t testing.TB, text string) *poll.Snapshot {
+func snapshot(t testing.TB, c simtest.Config) *poll.Snapshot {
 	t.Helper()
-	c := parse(t, text)
-	s := &poll.Snapshot{At: time.Now(), Config: c}
-	for i := range c.Targets {
-		block := &c.Targets[i]
+	s := &poll.Snapshot{At: time.Now(), Config: parse(t, c)}
+	for i := range s.Config.Targets {
+		block := &s.Config.Targets[i]
 		target := poll.Target{
 			ID:     poll.TargetID{Account: block.Account, RegionID: block.RegionID},
 			Config: block,
@@ -93,7 +70,7 @@ type site struct {
 func newSite(t testing.TB, snapshot func() *poll.Snapshot, change ...func(*web.Options)) *site {
 	t.Helper()
 	version.Version, version.Revision = "1.2.3", "0123456789abcdef"
-	s := &site{TB: t, file: acme() + "    plans: [{id: dbsa}]\n"}
+	s := &site{TB: t, file: simtest.Plans("", "dbsa").String()}
 	s.options = web.Options{
 		Snapshot: snapshot,
 		Reload: config.NewReloader(
@@ -124,7 +101,7 @@ func newSite(t testing.TB, snapshot func() *poll.Snapshot, change ...func(*web.O
 // onePlan returns the pages of a process with one plan.
 func onePlan(t testing.TB, change ...func(*web.Options)) *site {
 	t.Helper()
-	return newSite(t, func() *poll.Snapshot { return snapshot(t, acme()+"    plans: [{id: dbsa}]\n") }, change...)
+	return newSite(t, func() *poll.Snapshot { return snapshot(t, simtest.Plans("", "dbsa")) }, change...)
 }
 
 // send makes a request with headers, given as name and value in turn.

@@ -61,25 +61,27 @@ var forbidden = poll.Failure{
 func TestStatus(t *testing.T) {
 	tests := []struct {
 		name   string
-		config string
+		config simtest.Config
 		// change makes the state before the first poll the one to show.
 		change func(*poll.Snapshot)
 	}{
-		{"before the first poll", acme() + "    plans: [{id: dbsa, name: orders}]\n", func(*poll.Snapshot) {}},
-		{"no plans", acme() + "    discovery: {enabled: true}\n", func(s *poll.Snapshot) {
+		{"before the first poll", simtest.Plans("", "dbsa, name: orders"), func(*poll.Snapshot) {}},
+		{"no plans", discovering("acme"), func(s *poll.Snapshot) {
 			*s.Targets[0].PlanList = poll.List{Tried: true, Fresh: true, SucceededAt: ago(time.Minute), Due: ago(-9 * time.Minute)}
 		}},
 		{"every state", everyStateConfig(), everyState},
 		{"every reason", everyReasonConfig(), everyReason},
-		{"schedule", acme() + "    plans: [{id: dbsdue}, {id: dbslate}, {id: dbsnew}, {id: dbsrunning}, {id: dbsslow}]\n", schedule},
-		{"discovery", discoveryConfig(), discovery},
-		{"budget too small", "targets:\n" + target("a", "cn-hangzhou") + "    plans: [{id: dbsa}]\n" + target("b", "cn-hangzhou") + "    plans: [{id: dbsb}]\n", func(s *poll.Snapshot) {
-			s.Targets[0].Budget = poll.Budget{Plans: 1, Needed: 61, Allowed: 60}
-			s.Targets[1].Budget = poll.Budget{Plans: 301, Unlisted: 300, Needed: 60, Allowed: 60}
-		}},
-		{"credentials", "targets:\n" + target("a", "cn-hangzhou") + "    plans: [{id: dbsa}]\n  - {account: b, region_id: cn-hangzhou, plans: [{id: dbsb}]}\n", func(s *poll.Snapshot) {
-			s.Targets[0].CredentialsExpireAt = ago(-50 * time.Minute)
-			s.Targets[1].CredentialsExpireAt = ago(time.Hour)
+		{"schedule", simtest.Plans("", "dbsdue", "dbslate", "dbsnew", "dbsrunning", "dbsslow"), schedule},
+		{"discovery", discovering("pending", "successful", "stale", "failing", "failingstale", "neversuccessful"), discovery},
+		{"two accounts", simtest.Config{Targets: []simtest.Target{
+			{Account: "a", Plans: []string{"dbsa"}},
+			{Account: "b", Plans: []string{"dbsb"}, Endpoint: "dbs-api.cn-hangzhou.aliyuncs.com"},
+		}}, func(s *poll.Snapshot) {
+			a, b := &s.Targets[0], &s.Targets[1]
+			a.Budget = poll.Budget{Plans: 1, Needed: 61, Allowed: 60}
+			b.Budget = poll.Budget{Plans: 301, Unlisted: 300, Needed: 60, Allowed: 60}
+			a.CredentialsExpireAt = ago(-50 * time.Minute)
+			b.CredentialsExpireAt = ago(time.Hour)
 		}},
 	}
 	for _, test := range tests {
@@ -96,22 +98,30 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-func everyStateConfig() string {
-	return "stale_after: 10m\n" + acme() + `    plans:
-      - {id: dbsgood, name: good}
-      - {id: dbsempty}
-      - {id: dbsoverdue, name: overdue, max_success_age: 26h}
-      - {id: dbsnever, name: never, max_success_age: 26h}
-      - {id: dbsfailed, name: failed}
-      - {id: dbsprecheck, name: precheck}
-      - {id: dbscut, name: cut}
-      - {id: dbsuncounted, name: uncounted}
-      - {id: dbsgone, name: gone}
-      - {id: dbsold, name: old}
-      - {id: dbsdropped, name: dropped}
-      - {id: dbsstarved, name: starved}
-      - {id: dbsnew, name: new}
-`
+// discovering returns a configuration of accounts without plans in the file.
+func discovering(accounts ...string) (c simtest.Config) {
+	for _, account := range accounts {
+		c.Targets = append(c.Targets, simtest.Target{Account: account, Discovery: []string{"enabled: true"}})
+	}
+	return c
+}
+
+func everyStateConfig() simtest.Config {
+	return simtest.Plans("stale_after: 10m",
+		"dbsgood, name: good",
+		"dbsempty",
+		"dbsoverdue, name: overdue, max_success_age: 26h",
+		"dbsnever, name: never, max_success_age: 26h",
+		"dbsfailed, name: failed",
+		"dbsprecheck, name: precheck",
+		"dbscut, name: cut",
+		"dbsuncounted, name: uncounted",
+		"dbsgone, name: gone",
+		"dbsold, name: old",
+		"dbsdropped, name: dropped",
+		"dbsstarved, name: starved",
+		"dbsnew, name: new",
+	)
 }
 
 func everyState(s *poll.Snapshot) {
@@ -153,12 +163,12 @@ func everyState(s *poll.Snapshot) {
 }
 
 // everyReasonConfig has a plan for each reason for which a poll can fail.
-func everyReasonConfig() string {
-	config := acme() + "    plans:\n"
+func everyReasonConfig() simtest.Config {
+	var plans []string
 	for _, reason := range dbsapi.Reasons {
-		config += "      - {id: dbs" + strings.ReplaceAll(string(reason), "_", "") + "}\n"
+		plans = append(plans, "dbs"+strings.ReplaceAll(string(reason), "_", ""))
 	}
-	return config
+	return simtest.Plans("", plans...)
 }
 
 func everyReason(s *poll.Snapshot) {
@@ -187,14 +197,6 @@ func schedule(s *poll.Snapshot) {
 	s.Shard = poll.Shard{Index: 1, Count: 3}
 }
 
-func discoveryConfig() string {
-	config := "targets:\n"
-	for _, account := range []string{"pending", "successful", "stale", "failing", "failingstale", "neversuccessful"} {
-		config += target(account, "cn-hangzhou") + "    discovery: {enabled: true}\n"
-	}
-	return config
-}
-
 func discovery(s *poll.Snapshot) {
 	for i, list := range []poll.List{
 		{Due: s.At},
@@ -216,7 +218,7 @@ func TestStatusOfReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := onePlan(t)
 		time.Sleep(uptime)
-		s.file = "targets:\n  - acount: " + keySecret + "\n"
+		s.file = "targets:\n  - acount: " + simtest.KeySecret + "\n"
 		if err := s.options.Reload.Reload(); err == nil {
 			t.Fatal("the file was loaded")
 		}

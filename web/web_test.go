@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"aliyun_dbs_exporter/dbsapi/dbssim/simtest"
 	"aliyun_dbs_exporter/web"
 )
 
@@ -68,7 +69,7 @@ func TestRoutes(t *testing.T) {
 // A file that cannot be loaded is named with line and key, without its values.
 func TestReloadOfABadFile(t *testing.T) {
 	s := onePlan(t, withLifecycle)
-	s.file = "poll_interval: " + keySecret + "\n"
+	s.file = "poll_interval: " + simtest.KeySecret + "\n"
 	w := s.send(http.MethodPost, "/-/reload")
 	want := "The previous configuration stays in use: config.yml:1: poll_interval: must be a duration such as 30s, 5m or 1d\n"
 	if w.Code != http.StatusBadRequest || w.Body.String() != want {

@@ -41,10 +41,22 @@ func find(badges []badge, value string) badge {
 
 // states are the states of a plan, in the order of planStates.
 var states = []badge{
-	{string(statePollFailing), "bad", "poll failing", "The last poll failed. The downloads shown are from an earlier poll."},
-	{string(stateStale), "bad", "stale", "The last listing is older than stale_after, because the plan is polled too seldom."},
-	{string(stateDownloadFailed), "bad", "download failed", "The last download that ended failed, or failed its precheck."},
-	{string(stateOverdue), "warn", "overdue", "The last success is older than the plan's max_success_age, or there is none."},
+	{
+		string(statePollFailing), "bad", "poll failing",
+		"The last poll failed. The downloads shown are from an earlier poll.",
+	},
+	{
+		string(stateStale), "bad", "stale",
+		"The last listing is older than stale_after, because the plan is polled too seldom.",
+	},
+	{
+		string(stateDownloadFailed), "bad", "download failed",
+		"The last download that ended failed, or failed its precheck.",
+	},
+	{
+		string(stateOverdue), "warn", "overdue",
+		"The last success is older than the plan's max_success_age, or there is none.",
+	},
 	{string(stateNotPolled), "idle", "not polled yet", "No poll of the plan has ended yet."},
 	{string(stateGood), "good", "good", "None of these."},
 }
@@ -53,8 +65,14 @@ var states = []badge{
 // template; the list explains the words.
 var timings = []badge{
 	{"late", "warn", "late", "The next poll has been due for more than a poll interval."},
-	{"slow", "idle", "slow", "Recent polls were slow or timed out, so the plan shares half of its target's requests with other slow plans."},
-	{"skipped", "idle", "skipped", "The next due time of a plan came before its poll began, so the plan was polled less often."},
+	{
+		"slow", "idle", "slow",
+		"Recent polls were slow or timed out, so the plan shares half of its target's requests with other slow plans.",
+	},
+	{
+		"skipped", "idle", "skipped",
+		"The next due time of a plan came before its poll began, so the plan was polled less often.",
+	},
 }
 
 // statuses are those of a download task, in the order of its life, as the API's
