@@ -77,7 +77,6 @@ func (s *Scheduler) turn(ctx context.Context) (wait time.Duration, done bool) {
 func (s *Scheduler) admit(now time.Duration) {
 	for j := s.idle.head(); j != nil && j.due <= now; j = s.idle.head() {
 		j.leave()
-		j.since = j.due
 		j.waiting = true
 		j.enter(j.group.lane(j.lane()))
 	}
@@ -108,7 +107,10 @@ func (s *Scheduler) serve(ctx context.Context, q *quota, now time.Duration) time
 
 // begin starts a run, with its first turn in hand.
 func (s *Scheduler) begin(ctx context.Context, j *job, now time.Duration) {
-	t := &Turns{scheduler: s, job: j, granted: make(chan struct{}, 1), slow: j.slow || !j.answered}
+	t := &Turns{
+		scheduler: s, job: j, granted: make(chan struct{}, 1),
+		slow: j.slow || !j.answered, due: j.due, rank: j.rank,
+	}
 	t.ctx, t.cancel = context.WithCancel(ctx)
 	j.begin(now)
 	j.run = t
@@ -133,8 +135,7 @@ func (s *Scheduler) ended(t *Turns, outcome Outcome) {
 	t.over = true
 	delete(s.running, t)
 	j.run = nil
-	outcome.Deferred = outcome.Deferred && t.deferred
-	j.end(outcome, t.sawSlow)
+	j.end(t, outcome)
 	if s.leaving[j.Key] == t {
 		delete(s.leaving, j.Key)
 		if j = s.jobs[j.Key]; j == nil {

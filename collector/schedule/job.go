@@ -15,24 +15,22 @@ type job struct {
 	gone  bool // Set removed it
 
 	grid     grid
-	gridFrom time.Duration // points up to here belong to an earlier grid
+	gridFrom time.Duration // points before belong to an earlier grid
 	due      time.Duration // the first due time that no run has served
-	skipped  uint64        // due times that were passed over before the last start
+	rank     time.Duration // its place among jobs that wait, see begin
+	skipped  uint64        // due times that were passed over up to the last start
 	polls    uint64        // polls begun
 
 	run      *Turns // nil while it does not run
 	tried    bool   // its first poll has ended
-	answered bool   // a run had a successful answer
+	answered bool   // a request had a successful answer
 	slow     bool
-	calm     int  // polls in a row that were not slow, while slow
-	pages    int  // the length of a deferred first listing, 0 otherwise
-	deferred bool // its first listing was deferred before
+	calm     int // polls in a row that were not slow, while slow
+	pages    int // of a first listing that was deferred, until it has ended
 
-	// Its place in a queue: idle, or waiting for a turn.
-	queue   *queue
-	at      int
-	waiting bool
-	since   time.Duration // the due time that decides its place
+	queue   *queue // that it is in, nil while it needs no turn
+	at      int    // its place there
+	waiting bool   // the queue is a lane
 }
 
 // regrid changes the interval. The earlier of the old due time and the next
@@ -44,6 +42,7 @@ func (j *job) regrid(g grid, now time.Duration) {
 	if j.polls > 0 {
 		j.due = min(j.due, g.next(now))
 	}
+	j.rank = min(j.rank, j.due)
 }
 
 // missed counts the due times whose successor has come while no poll began.
@@ -55,23 +54,34 @@ func (j *job) missed(now time.Duration) uint64 {
 	return j.grid.between(max(j.due, j.gridFrom), now)
 }
 
-// begin accounts for a start: it serves the last due time that has passed, and
-// the next one is at least half an interval away.
+// begin accounts for a start. It serves the last due time that has passed; the
+// next one is at least half an interval away, and a point of the grid before
+// that is skipped.
+//
+// The place of the next poll in the queue is that of the due time an interval
+// later. A start that was late moves it back by as much, except for a tenth of
+// the interval: under overload the jobs then take turns whatever their phases
+// are, and without it a short delay leaves no trace. A first start is on no
+// grid, as is the first one after a change of interval.
 func (j *job) begin(now time.Duration) {
-	j.skipped += j.missed(now)
-	if !j.deferred || j.tried {
+	next := j.grid.next(now + j.Every/2)
+	rank := min(next, now+j.Every)
+	if last := j.grid.next(now+1) - j.Every; j.tried && last >= max(j.due, j.gridFrom) {
+		j.skipped += j.missed(now) + j.grid.between(now, next-1)
+		rank = now + j.Every - min(now-last, j.Every/10)
+	}
+	if j.pages == 0 {
 		j.polls++
 	}
-	j.since = j.due
-	j.due = j.grid.next(now + j.Every/2)
+	j.due, j.rank = next, rank
 }
 
 // end accounts for how a run ended.
-func (j *job) end(o Outcome, slow bool) {
+func (j *job) end(t *Turns, o Outcome) {
 	j.answered = j.answered || o.Answered
-	j.setSlow(slow || o.TimedOut)
-	if o.Deferred {
-		j.due = j.since
+	j.setSlow(t.sawSlow || o.TimedOut)
+	if o.Deferred && t.deferred {
+		j.due, j.rank = t.due, t.rank
 		return
 	}
 	j.tried = true

@@ -1,19 +1,19 @@
 package schedule
 
 import (
-	"cmp"
 	"container/heap"
+	"time"
 )
 
 // queue is a heap of jobs. A job is in one queue at a time and knows its place,
 // so that it can leave from the middle.
 type queue struct {
 	jobs   []*job
-	before func(a, b *job) int
+	before func(a, b *job) bool
 }
 
 func (q *queue) Len() int           { return len(q.jobs) }
-func (q *queue) Less(i, k int) bool { return q.before(q.jobs[i], q.jobs[k]) < 0 }
+func (q *queue) Less(i, k int) bool { return q.before(q.jobs[i], q.jobs[k]) }
 
 func (q *queue) Swap(i, k int) {
 	q.jobs[i], q.jobs[k] = q.jobs[k], q.jobs[i]
@@ -56,21 +56,30 @@ func (j *job) leave() {
 }
 
 // dueBefore orders jobs that are not due yet.
-func dueBefore(a, b *job) int {
-	return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(a.Key, b.Key))
+func dueBefore(a, b *job) bool {
+	if a.due != b.due {
+		return a.due < b.due
+	}
+	return a.Key < b.Key
 }
 
 // urgentBefore orders jobs that wait for a turn: the most overdue first, at a
 // tie lists, then polls that have begun. Deferred first listings come last, the
 // shortest first.
-func urgentBefore(a, b *job) int {
-	return cmp.Or(
-		cmp.Compare(a.place(), b.place()),
-		cmp.Compare(a.since, b.since),
-		trueFirst(a.List, b.List),
-		trueFirst(a.run != nil, b.run != nil),
-		cmp.Compare(a.Key, b.Key),
-	)
+func urgentBefore(a, b *job) bool {
+	if x, y := a.place(), b.place(); x != y {
+		return x < y
+	}
+	if x, y := a.line(), b.line(); x != y {
+		return x < y
+	}
+	if a.List != b.List {
+		return a.List
+	}
+	if (a.run != nil) != (b.run != nil) {
+		return a.run != nil
+	}
+	return a.Key < b.Key
 }
 
 // place is the number of pages of a deferred first listing. A slow job is not
@@ -82,12 +91,11 @@ func (j *job) place() int {
 	return j.pages
 }
 
-func trueFirst(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case a:
-		return -1
+// line is where the job stands in line: the later pages of a poll keep the
+// place of their poll.
+func (j *job) line() time.Duration {
+	if j.run != nil {
+		return j.run.rank
 	}
-	return 1
+	return j.rank
 }

@@ -9,9 +9,10 @@ import (
 const never = time.Duration(math.MaxInt64)
 
 // overslept bounds how much pace is made up after a timer that fired late. A
-// millisecond is usual, and would cost a tenth of 1,000 requests a second; more
-// than this is a standstill, after which the server must not see a burst.
-const overslept = 10 * time.Millisecond
+// tenth of a millisecond is usual, which would cost a tenth of 1,000 requests a
+// second, and a busy machine is late by tens of them. More than this is a
+// standstill, after which the server must not see a burst.
+const overslept = 100 * time.Millisecond
 
 // quota is the pace that its groups share.
 type quota struct {
@@ -72,7 +73,7 @@ func (q *quota) next(now time.Duration) (*job, time.Duration) {
 			from := max(q.paused[""], q.paused[l.action], g.from(l.kind))
 			if from > now {
 				again = min(again, from)
-			} else if best := heads[l.kind]; best == nil || urgentBefore(j, best) < 0 {
+			} else if best := heads[l.kind]; best == nil || urgentBefore(j, best) {
 				heads[l.kind] = j
 			}
 		}
@@ -84,7 +85,7 @@ func (q *quota) next(now time.Duration) (*job, time.Duration) {
 // there are no first listings, then stand in line with the others.
 func (q *quota) choose(heads [kinds]*job) *job {
 	if heads[first] == nil {
-		if heads[other] == nil || heads[slow] != nil && urgentBefore(heads[slow], heads[other]) < 0 {
+		if heads[other] == nil || heads[slow] != nil && urgentBefore(heads[slow], heads[other]) {
 			return heads[slow]
 		}
 		return heads[other]

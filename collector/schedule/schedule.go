@@ -161,7 +161,7 @@ func (s *Scheduler) setJobs(jobs []Job, now time.Duration) {
 		}
 		j := before[want.Key]
 		if j == nil {
-			j = &job{due: now, grid: newGrid(want.Key, want.Every)}
+			j = &job{due: now, rank: now, grid: newGrid(want.Key, want.Every)}
 		} else if want.Every != j.Every {
 			j.regrid(newGrid(want.Key, want.Every), now)
 		}

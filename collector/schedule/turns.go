@@ -17,6 +17,8 @@ type Turns struct {
 	cancel    context.CancelFunc
 	granted   chan struct{} // receives one value for each turn that Wait queued for
 	slow      bool          // what Slow returns
+	due       time.Duration // of the job when the run began
+	rank      time.Duration // of its requests among those that wait
 
 	// Guarded by the scheduler's mutex.
 	begun    bool   // the first turn has been collected
@@ -173,17 +175,17 @@ func (t *Turns) Slow() bool {
 // Defer is called by a first listing after its first page, with the number of
 // pages it will need. If it returns true, the run must stop and return an
 // Outcome with Deferred set: it starts again after the other first listings, the
-// shortest first. A listing of up to ten pages goes on, as does one that was
-// deferred before, one of a job that has answered before, and a list.
+// shortest first. A listing of up to ten pages goes on, as do one that was
+// deferred before, one of a later poll, and a list.
 func (t *Turns) Defer(pages int) bool {
 	s := t.scheduler
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	j := t.job
-	if j.List || j.answered || j.deferred || t.over || pages <= manyPages {
+	if j.List || j.tried || j.pages > 0 || t.over || pages <= manyPages {
 		return false
 	}
-	j.deferred, j.pages = true, pages
+	j.pages = pages
 	t.deferred = true
 	return true
 }
