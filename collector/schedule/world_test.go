@@ -2,7 +2,6 @@ package schedule_test
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -12,29 +11,7 @@ import (
 	"aliyun_dbs_exporter/collector/schedule"
 )
 
-const (
-	pollTimeout = 30 * time.Second // what requests and backoff of a poll may take
-	backoff     = time.Second
-	attempts    = 3
-	action      = "DescribeBackupSetDownloadTaskList"
-	sample      = time.Second // how often lateness is measured
-)
-
-// plan is a fake of a poll: pages requests, one after the other.
-type plan struct {
-	key     string
-	group   string // "target" if empty
-	every   time.Duration
-	pages   int
-	latency time.Duration
-	list    bool
-	hangs   func(now time.Duration) bool // nil: never
-
-	starts []time.Duration // of polls; a deferred first listing counts when it starts again
-	ends   []time.Duration // of polls that listed everything
-	failed []time.Duration // of polls that did not
-	defers int
-}
+const sample = time.Second // how often lateness is measured
 
 // world is a scheduler in simulated time, plans that it polls, and a check of
 // what must hold at each moment.
@@ -49,11 +26,13 @@ type world struct {
 	mu      sync.Mutex
 	plans   []*plan
 	slots   []time.Duration
+	after   func() // called when a poll has ended
 	sending map[string]int
 	polling map[string]bool
-	lateFor func(*plan) bool // which plans lateness is measured of, nil: all
-	late    map[time.Duration]time.Duration
-	stop    context.CancelFunc
+
+	shares   bool           // check the share of slow plans
+	slow     map[string]int // requests of slow plans under way
+	slowFrom map[string]time.Duration
 }
 
 // simulate runs f in a bubble with a scheduler of 5 requests a second and 4 at
@@ -63,10 +42,8 @@ func simulate(t *testing.T, f func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		ctx, cancel := context.WithCancel(t.Context())
-		w.stop = cancel
 		var running sync.WaitGroup
 		running.Go(func() { w.s.Run(ctx) })
-		running.Go(func() { w.measure(ctx) })
 		f(w)
 		cancel()
 		running.Wait()
@@ -79,14 +56,18 @@ func newWorld(t *testing.T) *world {
 		t: t, s: schedule.New(), start: time.Now(), rate: 5,
 		groups:  []schedule.Group{{Key: "target", Quota: "quota", MaxConcurrent: 4}},
 		sending: map[string]int{}, polling: map[string]bool{},
-		late: map[time.Duration]time.Duration{},
+		slow: map[string]int{}, slowFrom: map[string]time.Duration{},
 	}
 }
 
 func (w *world) now() time.Duration { return time.Since(w.start) }
 
-// until sleeps until that time since the start.
-func (w *world) until(at time.Duration) { time.Sleep(at - w.now()) }
+// until sleeps until that time since the start, and until all that happens then
+// has happened.
+func (w *world) until(at time.Duration) {
+	time.Sleep(at - w.now())
+	synctest.Wait()
+}
 
 // set replaces the plans.
 func (w *world) set(plans ...[]*plan) {
@@ -106,99 +87,18 @@ func (w *world) apply() {
 			p.every = time.Minute
 		}
 		jobs = append(jobs, schedule.Job{
-			Key: p.key, Group: p.group, Action: action, List: p.list, Every: p.every, Limit: 2 * pollTimeout,
+			Key: p.key, Group: p.group, Action: action, List: p.list, Every: p.every, Limit: p.budget() + time.Second,
 			Run: func(ctx context.Context, turns *schedule.Turns) schedule.Outcome { return w.poll(ctx, turns, p) },
 		})
 	}
 	w.s.Set([]schedule.Quota{{Key: "quota", RequestsPerSecond: w.rate}}, w.groups, jobs)
 }
 
-// poll does what the exporter does: pages in order, a time budget that runs
-// outside the queue only, and a single attempt of half of it for slow plans.
-func (w *world) poll(ctx context.Context, turns *schedule.Turns, p *plan) schedule.Outcome {
-	w.mu.Lock()
-	if w.polling[p.key] {
-		w.t.Errorf("%s: two polls at once", p.key)
-	}
-	w.polling[p.key] = true
-	p.starts = append(p.starts, w.now())
-	w.mu.Unlock()
-	defer func() { w.mu.Lock(); w.polling[p.key] = false; w.mu.Unlock() }()
-
-	budget, tries := pollTimeout, attempts
-	if p.list {
-		budget = max(budget, p.every/2)
-	}
-	if turns.Slow() {
-		budget, tries = max(budget/2, 12*time.Second), 1
-	}
-	var outcome schedule.Outcome
-	for page := range p.pages {
-		took, ok := w.request(ctx, turns, p, budget, tries)
-		if !ok {
-			w.mu.Lock()
-			p.failed = append(p.failed, w.now())
-			w.mu.Unlock()
-			outcome.TimedOut = true
-			return outcome
-		}
-		budget -= took
-		outcome.Answered = true
-		if page == 0 && turns.Defer(p.pages) {
-			w.mu.Lock()
-			p.starts = p.starts[:len(p.starts)-1]
-			p.defers++
-			w.mu.Unlock()
-			outcome.Deferred = true
-			return outcome
-		}
-	}
-	w.mu.Lock()
-	p.ends = append(p.ends, w.now())
-	w.mu.Unlock()
-	return outcome
-}
-
-// request sends one request, again after a while if it fails. It reports how
-// much of the budget it took and whether there was an answer.
-func (w *world) request(ctx context.Context, turns *schedule.Turns, p *plan, budget time.Duration, tries int) (took time.Duration, ok bool) {
-	for range tries {
-		end, err := turns.Wait(ctx, action)
-		if err != nil {
-			return took, false
-		}
-		w.sent(p, 1)
-		lasts, answers := p.latency, true
-		if p.hangs != nil && p.hangs(w.now()) {
-			lasts, answers = budget, false
-		}
-		if left := budget - took; lasts > left {
-			lasts, answers = left, false
-		}
-		sleep(ctx, lasts)
-		took += lasts
-		w.sent(p, -1)
-		end()
-		if answers || took >= budget {
-			return took, answers
-		}
-		sleep(ctx, backoff)
-		took += backoff
-	}
-	return took, false
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
-}
-
 // sent notes that a request was sent, or that it has ended.
 func (w *world) sent(p *plan, n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.sentSlow(p, n)
 	w.sending[p.group] += n
 	if n < 0 {
 		return
@@ -207,6 +107,38 @@ func (w *world) sent(p *plan, n int) {
 	for _, g := range w.groups {
 		if g.Key == p.group && w.sending[p.group] > g.MaxConcurrent {
 			w.t.Errorf("%s: %d requests at once, allowed %d", p.group, w.sending[p.group], g.MaxConcurrent)
+		}
+	}
+}
+
+// sentSlow checks the share of slow plans, in tests where at least one plan of
+// each group is never slow.
+func (w *world) sentSlow(p *plan, n int) {
+	if !w.shares {
+		return
+	}
+	if n < 0 {
+		if p.slowSince >= 0 {
+			w.slow[p.group]--
+			w.slowFrom[p.group] = w.now() + w.now() - p.slowSince
+		}
+		return
+	}
+	p.slowSince = -1
+	if !w.s.State([]string{p.key})[0].Slow {
+		return
+	}
+	p.slowSince = w.now()
+	w.slow[p.group]++
+	for _, g := range w.groups {
+		if g.Key != p.group {
+			continue
+		}
+		if w.slow[p.group] > max(g.MaxConcurrent/2, 1) {
+			w.t.Errorf("%d slow requests of %d at once", w.slow[p.group], g.MaxConcurrent)
+		}
+		if g.MaxConcurrent == 1 && w.now() < w.slowFrom[p.group] {
+			w.t.Errorf("a slow request at %s, want none before %s", w.now(), w.slowFrom[p.group])
 		}
 	}
 }
@@ -222,33 +154,16 @@ func (w *world) checkSlots() {
 	}
 }
 
-// measure notes every moment how long the plan that waits longest has been due.
-func (w *world) measure(ctx context.Context) {
-	for ctx.Err() == nil {
-		now := w.now()
-		w.mu.Lock()
-		plans := w.plans
-		w.mu.Unlock()
-		for i, state := range w.s.State(keys(plans)) {
-			if !state.Running && state.Polls > 0 && (w.lateFor == nil || w.lateFor(plans[i])) {
-				w.mu.Lock()
-				w.late[now] = max(w.late[now], time.Since(state.Due))
-				w.mu.Unlock()
+// latest watches plans until a time, and returns the longest that one of them
+// had been due without running.
+func (w *world) latest(plans []*plan, until time.Duration) (latest time.Duration) {
+	for w.now() < until {
+		for _, state := range w.s.State(keys(plans)) {
+			if !state.Running {
+				latest = max(latest, time.Since(state.Due))
 			}
 		}
-		sleep(ctx, sample)
-	}
-}
-
-// latest returns the longest that a plan was due from then on.
-func (w *world) latest(from time.Duration) time.Duration {
-	var latest time.Duration
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for at, late := range w.late {
-		if at >= from {
-			latest = max(latest, late)
-		}
+		time.Sleep(sample)
 	}
 	return latest
 }
@@ -267,17 +182,6 @@ func keys(plans []*plan) []string {
 		names[i] = p.key
 	}
 	return names
-}
-
-// plans makes n plans of a name, alike.
-func plans(n int, name string, like plan) []*plan {
-	made := make([]*plan, n)
-	for i := range made {
-		p := like
-		p.key = fmt.Sprintf("%s-%04d", name, i)
-		made[i] = &p
-	}
-	return made
 }
 
 // listed returns when the last of the plans was listed for the first time, and
@@ -316,5 +220,3 @@ func polls(plans []*plan, from time.Duration) (fewest, most int, gap time.Durati
 	}
 	return fewest, most, gap
 }
-
-func hanging(time.Duration) bool { return true }
