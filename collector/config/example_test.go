@@ -224,34 +224,49 @@ func collectFields(value reflect.Value, name string, keys map[string]map[string]
 	}
 }
 
-// No error repeats a value, wherever a secret has slipped to. Values are
-// recognized by a mark.
+// slips returns lines with a secret where it does not belong, in the place of a
+// key and its value.
+func slips(key, value string) []string {
+	const mark = secretMark
+	var lines []string
+	for _, wrong := range []string{
+		mark, "'" + mark + "'", "[" + mark + "]", "{" + mark + ": x}", "{a: " + mark + "}", "*" + mark, "&" + mark + " x",
+		"!" + mark + " x", "!!" + mark + " x", "!!binary " + mark, "!!int " + mark, "\"" + mark, "'" + mark, mark + ": x",
+		"|" + mark, "\"\\" + mark + "\"", "%" + mark, "http://a:" + mark + "@x:y",
+	} {
+		lines = append(lines, key+": "+wrong)
+	}
+	return append(lines, key+" "+mark, key+":"+mark, mark+":"+value, mark, "? "+mark, "%"+mark, "? ["+mark+"]\n: x")
+}
+
+// No error repeats a value, wherever a secret has slipped to.
 func TestErrorsHoldNoValue(t *testing.T) {
-	lines := strings.SplitAfter(wholeExample(t), "\n")
+	head, targets, _ := strings.Cut(wholeExample(t), "targets:\n")
+	var texts []string
+	for target := range strings.SplitSeq(targets, "  - account:") {
+		texts = append(texts, "targets:\n  - account:"+target)
+	}
+	texts[0] = head + texts[1]
 	failed := 0
-	for i, line := range lines {
-		code := strings.TrimLeft(line, " -")
-		indent := line[:len(line)-len(code)]
-		key, value, ok := strings.Cut(strings.TrimSuffix(code, "\n"), ":")
-		if !ok || strings.HasPrefix(code, "#") {
-			continue
-		}
-		for _, slip := range []string{
-			key + ": " + secretMark, key + ": '" + secretMark + "'", key + ": [" + secretMark + "]", key + ": {" + secretMark + ": x}",
-			key + ": {a: " + secretMark + "}", key + ": *" + secretMark, key + ": !" + secretMark + " x", key + ": !!" + secretMark + " x",
-			key + ": !!binary " + secretMark, key + ": &" + secretMark + " x", key + ": \"" + secretMark, key + ": '" + secretMark,
-			key + ": " + secretMark + ": x", key + ": |" + secretMark, key + ": \"\\" + secretMark + "\"", key + ": %" + secretMark,
-			key + ": !!int " + secretMark, key + ": http://a:" + secretMark + "@x:y", key + " " + secretMark, key + ":" + secretMark,
-			secretMark + ":" + value, secretMark, "? " + secretMark, "%" + secretMark, "? [" + secretMark + "]\n: x",
-		} {
-			text := strings.Join(lines[:i], "") + indent + slip + "\n" + strings.Join(lines[i+1:], "")
-			_, err := config.Parse([]byte(text), "test.yml")
-			if err == nil {
+	for _, text := range texts {
+		lines := strings.SplitAfter(text, "\n")
+		for i, line := range lines {
+			code := strings.TrimLeft(line, " -")
+			key, value, ok := strings.Cut(strings.TrimSuffix(code, "\n"), ":")
+			if !ok || strings.HasPrefix(code, "#") {
 				continue
 			}
-			failed++
-			if strings.Contains(err.Error(), secretMark) {
-				t.Errorf("line %q: %v", indent+slip, err)
+			for _, slip := range slips(key, value) {
+				slip = strings.TrimSuffix(line, code) + slip + "\n"
+				text := strings.Join(lines[:i], "") + slip + strings.Join(lines[i+1:], "")
+				_, err := config.Parse([]byte(text), "test.yml")
+				if err == nil {
+					continue
+				}
+				failed++
+				if strings.Contains(err.Error(), secretMark) {
+					t.Errorf("line %q: %v", slip, err)
+				}
 			}
 		}
 	}
