@@ -29,14 +29,14 @@ func sign(req *http.Request, cred credentials.Credentials, at time.Time, nonce s
 	req.Header.Set("X-Acs-Date", at.UTC().Format(signatureTimeLayout))
 	req.Header.Set("X-Acs-Signature-Nonce", nonce)
 	req.Header.Set("X-Acs-Content-Sha256", emptyPayloadHash)
-	if cred.SecurityToken != "" {
-		req.Header.Set("X-Acs-Accesskey-Id", cred.AccessKeyID)
-		req.Header.Set("X-Acs-Security-Token", cred.SecurityToken)
+	if token := cred.SecurityToken(); token != "" {
+		req.Header.Set("X-Acs-Accesskey-Id", cred.AccessKeyID())
+		req.Header.Set("X-Acs-Security-Token", token)
 	}
 
 	canonical, signedHeaders := canonicalRequest(req)
-	signature := hmacSHA256Hex(cred.AccessKeySecret, signatureAlgorithm+"\n"+sha256Hex(canonical))
-	req.Header.Set("Authorization", signatureAlgorithm+" Credential="+cred.AccessKeyID+
+	signature := hmacSHA256Hex(cred.AccessKeySecret(), signatureAlgorithm+"\n"+sha256Hex(canonical))
+	req.Header.Set("Authorization", signatureAlgorithm+" Credential="+cred.AccessKeyID()+
 		",SignedHeaders="+signedHeaders+",Signature="+signature)
 }
 

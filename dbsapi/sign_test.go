@@ -23,7 +23,7 @@ func TestSignVectors(t *testing.T) {
 	}{
 		{
 			name: "documentation",
-			cred: credentials.Credentials{AccessKeyID: "YourAccessKeyId", AccessKeySecret: "YourAccessKeySecret"},
+			cred: credentials.New("YourAccessKeyId", "YourAccessKeySecret", "", time.Time{}),
 			host: "ecs.cn-shanghai.aliyuncs.com", action: "RunInstances", version: "2014-05-26",
 			params: map[string]string{
 				"ImageId":  "win2019_1809_x64_dtc_zh-cn_40G_alibase_20230811.vhd",
@@ -37,7 +37,7 @@ func TestSignVectors(t *testing.T) {
 		},
 		{
 			name: "download tasks",
-			cred: credentials.Credentials{AccessKeyID: "testid", AccessKeySecret: "testsecret"},
+			cred: credentials.New("testid", "testsecret", "", time.Time{}),
 			host: "dbs-api.cn-hangzhou.aliyuncs.com", action: ActionDownloadTasks, version: apiVersion,
 			params:        map[string]string{"BackupPlanId": "dbsqhnuhyw3abcd", "PageNum": "0", "PageSize": "100"},
 			at:            time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
@@ -48,7 +48,7 @@ func TestSignVectors(t *testing.T) {
 		},
 		{
 			name: "download tasks with a session token",
-			cred: credentials.Credentials{AccessKeyID: "testid", AccessKeySecret: "testsecret", SecurityToken: "CAISt/token+with=chars"},
+			cred: credentials.New("testid", "testsecret", "CAISt/token+with=chars", time.Time{}),
 			host: "dbs-api.ap-southeast-1.aliyuncs.com", action: ActionDownloadTasks, version: apiVersion,
 			params:        map[string]string{"BackupPlanId": "dbsqhnuhyw3abcd", "PageNum": "1", "PageSize": "30"},
 			at:            time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
@@ -59,7 +59,7 @@ func TestSignVectors(t *testing.T) {
 		},
 		{
 			name: "plans, with every kind of character",
-			cred: credentials.Credentials{AccessKeyID: "testid", AccessKeySecret: "testsecret"},
+			cred: credentials.New("testid", "testsecret", "", time.Time{}),
 			host: "127.0.0.1:18080", action: ActionBackupPlans, version: apiVersion,
 			params: map[string]string{
 				"BackupPlanName": "a b*c~d/e+f中", "BackupPlanStatus": "", "PageNum": "0", "PageSize": "100", "Region": "cn-hangzhou",
@@ -89,7 +89,7 @@ func TestSignVectors(t *testing.T) {
 			if signed != tt.signed {
 				t.Errorf("signed headers are %s, want %s", signed, tt.signed)
 			}
-			want := "ACS3-HMAC-SHA256 Credential=" + tt.cred.AccessKeyID + ",SignedHeaders=" + tt.signed + ",Signature=" + tt.signature
+			want := "ACS3-HMAC-SHA256 Credential=" + tt.cred.AccessKeyID() + ",SignedHeaders=" + tt.signed + ",Signature=" + tt.signature
 			if got := req.Header.Get("Authorization"); got != want {
 				t.Errorf("Authorization is\n%s, want\n%s", got, want)
 			}

@@ -1,124 +1,134 @@
 package credentials
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/aliyun/credentials-go/credentials/providers"
 )
 
-// link is one source of the default chain. Its build fails where the source is not configured.
+// link is one source of the default chain.
 type link struct {
-	name  string
-	build func() (providers.CredentialsProvider, error)
+	name string
+	// open returns how to fetch from the source as it is set up now, and nil where it is not set up.
+	open func(*Client) (fetch, error)
+	// probed says that nothing but an answer tells whether the source is set up.
+	probed bool
 }
 
-// defaultChain is the order in which credentials-go looks for credentials. The chain is not taken from there as a
-// whole: after one failure that one asks its last source for ever.
-var defaultChain = []link{
-	{"environment", func() (providers.CredentialsProvider, error) {
-		return providers.NewEnvironmentVariableCredentialsProviderBuilder().Build()
-	}},
-	{"OIDC", func() (providers.CredentialsProvider, error) {
-		return providers.NewOIDCCredentialsProviderBuilder().Build()
-	}},
-	{"CLI profile", func() (providers.CredentialsProvider, error) {
-		if err := checkCLIProfile(); err != nil {
-			return nil, err
-		}
-		return providers.NewCLIProfileCredentialsProviderBuilder().Build()
-	}},
-	{"credentials file", func() (providers.CredentialsProvider, error) {
-		return providers.NewProfileCredentialsProviderBuilder().Build()
-	}},
-	{"ECS metadata", func() (providers.CredentialsProvider, error) {
-		return providers.NewECSRAMRoleCredentialsProviderBuilder().Build()
-	}},
-	{"credentials URI", func() (providers.CredentialsProvider, error) {
-		return providers.NewURLCredentialsProviderBuilder().Build()
-	}},
+// defaultChain is the order in which credentials-go looks for credentials.
+var defaultChain = []*link{
+	{name: "environment", open: (*Client).environment},
+	{name: "OIDC", open: (*Client).environmentOIDC},
+	{name: "CLI profile", open: (*Client).cliProfile},
+	{name: "credentials file", open: (*Client).iniProfile},
+	{name: "ECS metadata", open: (*Client).environmentECS, probed: true},
+	{name: "credentials URI", open: (*Client).environmentURI},
 }
 
 // Default returns the chain of environment, OIDC, CLI profile, credentials file, ECS metadata and credentials URI:
-// the first that has credentials gives them. All sources are asked anew for every renewal.
-func Default() *Session {
+// the first that has credentials gives them, and stays the only one that is asked, because the next ones may be
+// somebody else. For the same reason the search ends at a source that is set up and does not answer.
+func (c *Client) Default() *Session {
+	var chosen atomic.Pointer[link]
 	return NewSession(func(ctx context.Context) (Credentials, error) {
-		var failures []string
-		for _, l := range defaultChain {
-			if err := ctx.Err(); err != nil {
-				return Credentials{}, failed("default chain", "", err)
-			}
-			p, err := l.build()
+		if l := chosen.Load(); l != nil {
+			cred, err := c.follow(ctx, l)
 			if err != nil {
-				continue // not configured
+				return Credentials{}, failed("default chain: "+l.name, "", err)
 			}
-			cred, err := fromSDK(p)
+			return cred, nil
+		}
+		var failures []string
+		last := broken
+		for _, l := range defaultChain {
+			cred, err := c.follow(ctx, l)
 			if err == nil {
+				chosen.Store(l)
 				return cred, nil
 			}
-			failures = append(failures, l.name+": "+class(err))
+			known := failed("", "", err)
+			if known.Class == classNotSetUp {
+				continue
+			}
+			failures = append(failures, l.name+": "+known.Class)
+			if last = known.kind; last != refused && !l.probed {
+				break
+			}
 		}
-		return Credentials{}, &Error{Operation: "default chain", Class: "no source has credentials (" + strings.Join(failures, "; ") + ")"}
+		return Credentials{}, &Error{
+			Operation: "default chain",
+			Class:     "no source has credentials (" + strings.Join(failures, "; ") + ")",
+			kind:      last,
+		}
 	})
 }
 
-// safeCLIModes are the modes of an aliyun CLI profile that only read. External runs a command, and OAuth rewrites the
-// CLI's configuration; neither is what a daemon may do on its own.
-var safeCLIModes = []string{"AK", "StsToken", "RamRoleArn", "EcsRamRole", "OIDC", "ChainableRamRoleArn", "CloudSSO"}
+const (
+	classNotSetUp = "not set up"
+	classNotThere = "not there"
+)
 
-// maxProfileChain bounds how many profiles may assume each other's roles. credentials-go follows them without a
-// bound, so that a profile which names itself overflows the stack.
-const maxProfileChain = 8
+// follow asks a source.
+func (c *Client) follow(ctx context.Context, l *link) (Credentials, error) {
+	get, err := l.open(c)
+	switch {
+	case err != nil:
+		return Credentials{}, err
+	case get == nil:
+		return Credentials{}, &Error{Class: classNotSetUp}
+	}
+	return get(ctx)
+}
 
-var errUnsafeProfile = errors.New("the CLI profile is of a mode that runs commands or rewrites files")
+func (*Client) environment() (fetch, error) {
+	return fromSDK(classNotThere, func() (providers.CredentialsProvider, error) {
+		return providers.NewEnvironmentVariableCredentialsProviderBuilder().Build()
+	}), nil
+}
 
-// checkCLIProfile looks at the profile that credentials-go would use, and at those it builds on.
-func checkCLIProfile() error {
-	path := os.Getenv("ALIBABA_CLOUD_CONFIG_FILE")
-	if path == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return err
-		}
-		path = filepath.Join(home, ".aliyun", "config.json")
+func (c *Client) environmentOIDC() (fetch, error) {
+	o := RoleOptions{
+		RoleARN:         os.Getenv("ALIBABA_CLOUD_ROLE_ARN"),
+		SessionName:     os.Getenv("ALIBABA_CLOUD_ROLE_SESSION_NAME"),
+		OIDCProviderARN: os.Getenv("ALIBABA_CLOUD_OIDC_PROVIDER_ARN"),
+		OIDCTokenFile:   os.Getenv("ALIBABA_CLOUD_OIDC_TOKEN_FILE"),
+		oidcToken:       Given(os.Getenv("ALIBABA_CLOUD_OIDC_TOKEN")),
+		STSEndpoint:     regionalSTS("", false),
 	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return err
+	if o.RoleARN == "" || o.OIDCProviderARN == "" || o.OIDCTokenFile == "" && o.oidcToken == (Text{}) {
+		return nil, nil
 	}
-	type profile struct {
-		Name   string `json:"name"`
-		Mode   string `json:"mode"`
-		Source string `json:"source_profile"`
+	return c.oidcRole(o), nil
+}
+
+// environmentECS asks once: outside of ECS nobody answers.
+func (c *Client) environmentECS() (fetch, error) {
+	if isTrue("ALIBABA_CLOUD_ECS_METADATA_DISABLED") {
+		return nil, nil
 	}
-	var config struct {
-		Current  string    `json:"current"`
-		Profiles []profile `json:"profiles"`
+	return c.ecsRole("", false, 1), nil
+}
+
+func (c *Client) environmentURI() (fetch, error) {
+	location := os.Getenv("ALIBABA_CLOUD_CREDENTIALS_URI")
+	if location == "" {
+		return nil, nil
 	}
-	if json.Unmarshal(text, &config) != nil {
-		return fmt.Errorf("%s is not readable", path) // the JSON error could repeat a piece of it
+	return c.uri(Given(location)), nil
+}
+
+// regionalSTS returns the endpoint of STS for a region, or that of the environment's where it is empty.
+func regionalSTS(region string, vpc bool) string {
+	region = cmp.Or(region, os.Getenv("ALIBABA_CLOUD_STS_REGION"))
+	switch {
+	case region == "":
+		return defaultSTSEndpoint
+	case vpc || isTrue("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED"):
+		return "sts-vpc." + region + ".aliyuncs.com"
 	}
-	name := os.Getenv("ALIBABA_CLOUD_PROFILE")
-	if name == "" {
-		name = config.Current
-	}
-	for range maxProfileChain {
-		i := slices.IndexFunc(config.Profiles, func(p profile) bool { return p.Name == name })
-		switch {
-		case i < 0:
-			return fmt.Errorf("%s has no such profile", path)
-		case !slices.Contains(safeCLIModes, config.Profiles[i].Mode):
-			return errUnsafeProfile
-		case config.Profiles[i].Mode != "ChainableRamRoleArn":
-			return nil
-		}
-		name = config.Profiles[i].Source
-	}
-	return fmt.Errorf("%s has profiles that build on each other in a circle", path)
+	return "sts." + region + ".aliyuncs.com"
 }

@@ -2,14 +2,11 @@ package credentials_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"aliyun_dbs_exporter/dbsapi/credentials"
 )
 
 // chainHome gives the default chain an empty environment and home, without a metadata service.
@@ -99,7 +96,7 @@ func TestDefaultChain(t *testing.T) {
 			"CLI profile that is not there",
 			[]func(*testing.T, string){oneProfile(cliKey("a")), func(t *testing.T, _ string) { t.Setenv("ALIBABA_CLOUD_PROFILE", "zzz") }, iniFile},
 			"",
-			"default chain: no source has credentials (environment: not there; credentials file: the profile is not there or lacks a key)",
+			"default chain: no source has credentials (environment: not there; CLI profile: the profile is not there or lacks a key; credentials file: the profile is not there or lacks a key)",
 		},
 		{"unreadable CLI configuration", []func(*testing.T, string){
 			func(t *testing.T, home string) {
@@ -120,10 +117,10 @@ func TestDefaultChain(t *testing.T) {
 			for _, set := range tt.set {
 				set(t, home)
 			}
-			cred, err := credentials.Default().Get(t.Context())
+			cred, err := newClient().Default().Get(t.Context())
 			switch {
-			case tt.err == "" && (err != nil || !strings.HasPrefix(cred.AccessKeyID, tt.key) || cred.AccessKeySecret == ""):
-				t.Errorf("got key %q, %v, want %q", cred.AccessKeyID, err, tt.key)
+			case tt.err == "" && (err != nil || !strings.HasPrefix(cred.AccessKeyID(), tt.key) || cred.AccessKeySecret() == ""):
+				t.Errorf("got key %q, %v, want %q", cred.AccessKeyID(), err, tt.key)
 			case tt.err != "" && (err == nil || !strings.HasPrefix(err.Error(), tt.err)):
 				t.Errorf("error is %v, want %q", err, tt.err)
 			}
@@ -140,7 +137,7 @@ func TestDefaultChain(t *testing.T) {
 // The chain of credentials-go asks its last source for ever after one failure; this one starts anew.
 func TestDefaultChainRecovers(t *testing.T) {
 	home := chainHome(t)
-	p := credentials.Default()
+	p := newClient().Default()
 	if _, err := p.Get(t.Context()); err == nil {
 		t.Fatal("there are credentials")
 	}
@@ -148,7 +145,7 @@ func TestDefaultChainRecovers(t *testing.T) {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for begin := time.Now(); ; <-tick.C {
-		if cred, err := p.Get(t.Context()); err == nil && cred.AccessKeyID == "ini-key" {
+		if cred, err := p.Get(t.Context()); err == nil && cred.AccessKeyID() == "ini-key" {
 			break
 		} else if time.Since(begin) > 10*time.Second {
 			t.Fatalf("still %v", err)
@@ -157,66 +154,10 @@ func TestDefaultChainRecovers(t *testing.T) {
 	// A profile that is rotated in place is seen when the API rejects the old key.
 	put(t, home, ".alibabacloud/credentials", "[default]\ntype = access_key\naccess_key_id = new-key\naccess_key_secret = x\n")
 	old, err := p.Get(t.Context())
-	if err != nil || old.AccessKeyID != "ini-key" || !p.Reject(old) {
-		t.Errorf("got %s, %v", old.AccessKeyID, err)
+	if err != nil || old.AccessKeyID() != "ini-key" || !p.Reject(old) {
+		t.Errorf("got %s, %v", old.AccessKeyID(), err)
 	}
-	if cred, err := p.Get(t.Context()); err != nil || cred.AccessKeyID != "new-key" {
-		t.Errorf("got %s, %v", cred.AccessKeyID, err)
-	}
-}
-
-// Secrets in files are read again when they change; while a file is away the last good ones stay.
-func TestKeys(t *testing.T) {
-	secret := writeFile(t, "secret", secretMark+"\n")
-	k := credentials.NewKeys(credentials.Given(keyMark), credentials.File(secret), nil)
-	get := func(want string) {
-		t.Helper()
-		if cred, err := k.Get(t.Context()); err != nil || cred.AccessKeySecret != want || cred.AccessKeyID != keyMark {
-			t.Errorf("got %s and %v, want %s", cred.AccessKeySecret, err, want)
-		}
-	}
-	get(secretMark)
-	old, err := k.Get(t.Context())
-	if err != nil || k.Reject(old) {
-		t.Errorf("a rejected key that nobody changed is worth another attempt, %v", err)
-	}
-	if err := os.WriteFile(secret, []byte("new"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if !k.Reject(old) {
-		t.Error("a key that changed is not worth another attempt")
-	}
-	get("new")
-	for what, spoil := range map[string]func() error{
-		"gone":  func() error { return os.Remove(secret) },
-		"empty": func() error { return os.WriteFile(secret, []byte(" \n"), 0o600) },
-		"huge":  func() error { return os.WriteFile(secret, make([]byte, 1<<20), 0o600) },
-	} {
-		if err := spoil(); err != nil {
-			t.Fatal(err)
-		}
-		get("new")
-		_, err := credentials.NewKeys(credentials.Given(keyMark), credentials.File(secret), nil).Get(t.Context())
-		want := map[string]string{"gone": "no such file or directory", "empty": "the file is empty", "huge": "the file is too large for a secret"}[what]
-		if err == nil || err.Error() != "read "+secret+": "+want {
-			t.Errorf("%s: %v", what, err)
-		}
-	}
-	if !k.ExpiresAt().IsZero() {
-		t.Error("keys expire")
-	}
-}
-
-// Credentials that are printed by mistake show nothing.
-func TestPrintedCredentials(t *testing.T) {
-	cred := credentials.Credentials{AccessKeyID: keyMark, AccessKeySecret: secretMark, SecurityToken: oidcMark}
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
-		if got := fmt.Sprintf(verb, cred); got != "<credentials>" {
-			t.Errorf("%s prints %s", verb, got)
-		}
-	}
-	static := credentials.Static(cred)
-	if got, err := static.Get(t.Context()); got != cred || err != nil || static.Reject(cred) || !static.ExpiresAt().IsZero() {
-		t.Errorf("static credentials are %v, %v", got, err)
+	if cred, err := p.Get(t.Context()); err != nil || cred.AccessKeyID() != "new-key" {
+		t.Errorf("got %s, %v", cred.AccessKeyID(), err)
 	}
 }

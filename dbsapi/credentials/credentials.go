@@ -1,5 +1,9 @@
-// Package credentials provides the access keys and session tokens that sign DBS requests. It wraps the providers of
-// credentials-go, which block without a context, race, and put secrets into their errors.
+// Package credentials provides the access keys and session tokens that sign DBS requests.
+//
+// credentials-go reads the environment and the profile files. Requests to STS, to the metadata service and to a
+// credentials URI are made here, by [Client]: those of credentials-go follow redirects with the token in the body,
+// read answers of any size, take no context, and clone [http.DefaultTransport] for each one, which leaves no place to
+// bound them. Its errors hold signed URLs and whole answers.
 package credentials
 
 import (
@@ -7,28 +11,46 @@ import (
 	"time"
 )
 
-// Credentials sign requests.
+// Credentials sign requests. They compare with == by value, and cannot be printed or encoded.
 type Credentials struct {
-	AccessKeyID     string
-	AccessKeySecret string
-	// SecurityToken accompanies temporary credentials, else it is empty.
-	SecurityToken string
-	// Expiration is when temporary credentials end; zero where that is unknown or they do not end.
-	Expiration time.Time
+	accessKeyID, accessKeySecret, securityToken secret
+	expiration                                  time.Time
 }
 
-// String hides the secrets, so that a stray %v cannot show them.
-func (Credentials) String() string { return "<credentials>" }
+// New returns credentials. Lasting ones have no security token. The expiration is zero where they do not end, or the
+// end is unknown.
+func New(accessKeyID, accessKeySecret, securityToken string, expiration time.Time) Credentials {
+	return Credentials{
+		accessKeyID:     hide(accessKeyID),
+		accessKeySecret: hide(accessKeySecret),
+		securityToken:   hide(securityToken),
+		expiration:      expiration,
+	}
+}
 
-// GoString hides the secrets from %#v.
-func (c Credentials) GoString() string { return c.String() }
+// AccessKeyID says whose key it is.
+func (c Credentials) AccessKeyID() string { return c.accessKeyID.reveal() }
+
+// AccessKeySecret is the key itself.
+func (c Credentials) AccessKeySecret() string { return c.accessKeySecret.reveal() }
+
+// SecurityToken accompanies temporary credentials; it is empty for others.
+func (c Credentials) SecurityToken() string { return c.securityToken.reveal() }
+
+// Expiration is when temporary credentials end; zero where that is unknown or they do not end.
+func (c Credentials) Expiration() time.Time { return c.expiration }
+
+// usable reports whether the credentials are there and have not ended.
+func (c Credentials) usable() bool {
+	return c.accessKeyID != secret{} && (c.expiration.IsZero() || time.Now().Before(c.expiration))
+}
 
 // Provider gives credentials. It is safe for concurrent use.
 type Provider interface {
 	// Get returns credentials to sign a request with. It may fetch them, which ends with the context.
 	// Its errors hold no secret, no URL and no text of an answer.
 	Get(ctx context.Context) (Credentials, error)
-	// Reject says that the API no longer accepts these credentials. It returns true if the next Get may return others.
+	// Reject says that the API no longer accepts these credentials. It reports whether the next Get may return others.
 	Reject(Credentials) bool
 	// ExpiresAt returns when the credentials in use end, without fetching any; zero where they do not end, the end
 	// is unknown, or there are none yet.
@@ -36,10 +58,15 @@ type Provider interface {
 }
 
 // Static are credentials that never change.
-type Static Credentials
+type Static struct{ credentials Credentials }
+
+// NewStatic returns credentials that never change; lasting ones have no security token.
+func NewStatic(accessKeyID, accessKeySecret, securityToken string) Static {
+	return Static{New(accessKeyID, accessKeySecret, securityToken, time.Time{})}
+}
 
 // Get returns the credentials.
-func (s Static) Get(context.Context) (Credentials, error) { return Credentials(s), nil }
+func (s Static) Get(context.Context) (Credentials, error) { return s.credentials, nil }
 
 // Reject returns false: there are no others.
 func (Static) Reject(Credentials) bool { return false }

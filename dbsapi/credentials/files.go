@@ -1,69 +1,80 @@
 package credentials
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 )
 
-// Text is a value that may change, such as the content of a file. Its errors do not hold the value.
-type Text func() (string, error)
-
-// Given is a text that does not change.
-func Given(value string) Text { return func() (string, error) { return value, nil } }
-
-// maxFile bounds a file that holds one secret; session tokens have about a kilobyte.
-const maxFile = 64 << 10
-
-// File is the content of a file without the white space around it. It is read every time, which is once a request
-// and from the page cache: a changed secret, as a Kubernetes mount replaces it, is in use at once.
-func File(path string) Text {
-	return func() (string, error) {
-		info, err := os.Stat(path)
-		if err != nil {
-			return "", fileError(path, err)
-		}
-		if info.Size() > maxFile {
-			return "", &Error{Operation: "read " + path, Class: "the file is too large for a secret"}
-		}
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return "", fileError(path, err)
-		}
-		value := strings.TrimSpace(string(content))
-		if value == "" {
-			return "", &Error{Operation: "read " + path, Class: "the file is empty"}
-		}
-		return value, nil
-	}
+// Text is a secret that is given, or in a file that may change. The zero Text is none.
+type Text struct {
+	value secret
+	path  string
+	key   string // the name in the configuration, for errors
 }
 
-func fileError(path string, err error) error {
+// Given is a text that does not change.
+func Given(value string) Text { return Text{value: hide(value)} }
+
+// File is the content of a file. It is read every time, which is once a request and from the page cache: a changed
+// secret, as a Kubernetes mount replaces it, is in use at once.
+func File(path string) Text { return Text{path: path} }
+
+// Read returns the value without a byte order mark and white space around it. White space and control characters
+// inside are an error: the file is of another kind, or has more in it. Errors do not hold the value.
+func (t Text) Read() (string, error) {
+	values, err := readTexts(t)
+	if err != nil {
+		return "", err
+	}
+	return values[0], nil
+}
+
+// failed says in whose reading an error happened, without the value.
+func (t Text) failed(err error) error {
 	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pathErr.Err
 	}
-	return &Error{Operation: "read " + path, Class: err.Error()}
+	operation := cmp.Or(t.key, "value")
+	if t.path != "" {
+		operation = strings.TrimPrefix(t.key+": read "+t.path, ": ")
+	}
+	return &Error{Operation: operation, Class: err.Error()}
+}
+
+// tidy returns a value without what editors put around it.
+func tidy(value string) (string, error) {
+	value = strings.TrimFunc(value, func(r rune) bool { return unicode.IsSpace(r) || r == '\ufeff' })
+	switch {
+	case value == "":
+		return "", errors.New("it is empty")
+	case strings.ContainsFunc(value, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
+		return "", errors.New("there is white space or a control character inside the value")
+	}
+	return value, nil
 }
 
 // Keys are an access key, with or without a session token, whose parts may be in files. While a file cannot be read
 // the last good keys stay in use.
 type Keys struct {
-	accessKeyID, accessKeySecret, securityToken Text
+	parts [3]Text // in the order of NewKeys
 
 	mu   sync.Mutex
 	last Credentials
 }
 
-// NewKeys returns keys of the given parts; a nil token means that there is none.
+// NewKeys returns keys of the given parts; the zero token means that there is none.
 func NewKeys(accessKeyID, accessKeySecret, securityToken Text) *Keys {
-	if securityToken == nil {
-		securityToken = Given("")
+	k := &Keys{parts: [3]Text{accessKeyID, accessKeySecret, securityToken}}
+	for i, key := range []string{"access_key_id", "access_key_secret", "security_token"} {
+		k.parts[i].key = key
 	}
-	return &Keys{accessKeyID: accessKeyID, accessKeySecret: accessKeySecret, securityToken: securityToken}
+	return k
 }
 
 // Get returns the keys as the files have them now.
@@ -74,23 +85,21 @@ func (k *Keys) Get(context.Context) (Credentials, error) {
 	switch {
 	case err == nil:
 		k.last = cred
-	case k.last.AccessKeyID == "":
+	case !k.last.usable():
 		return Credentials{}, err
 	}
 	return k.last, nil
 }
 
-func (k *Keys) read() (cred Credentials, err error) {
-	id, err1 := k.accessKeyID()
-	secret, err2 := k.accessKeySecret()
-	token, err3 := k.securityToken()
-	if err := errors.Join(err1, err2, err3); err != nil {
+func (k *Keys) read() (Credentials, error) {
+	values, err := readTexts(k.parts[:]...)
+	if err != nil {
 		return Credentials{}, err
 	}
-	return Credentials{AccessKeyID: id, AccessKeySecret: secret, SecurityToken: token}, nil
+	return New(values[0], values[1], values[2], time.Time{}), nil
 }
 
-// Reject tells whether the files hold other keys by now.
+// Reject reports whether the files hold other keys by now.
 func (k *Keys) Reject(c Credentials) bool {
 	now, err := k.read()
 	return err == nil && now != c

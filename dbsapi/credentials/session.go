@@ -12,30 +12,43 @@ const (
 	// maxAhead is how long before their end credentials are renewed; short-lived ones are renewed in the last third
 	// of their life.
 	maxAhead = 3 * time.Minute
-	// fetchTimeout bounds one renewal. The providers of credentials-go take up to 15 s a request, and the longest
-	// chain in use makes two.
-	fetchTimeout = 40 * time.Second
-	// recheckAfter is how often a source is asked again that does not say when its credentials end: the environment
-	// and profile files, whose keys are rotated in place.
-	recheckAfter = time.Minute
-	// failureHold is for how long a failed renewal answers for the next ones, so that hundreds of plans do not turn
-	// an outage of STS into a flood.
-	failureHold = time.Second
+	// maxKeep is how long credentials are kept at the most. No session of STS lasts longer, whatever the answer says.
+	maxKeep = 12 * time.Hour
+	// One renewal takes what its caller has left, within these bounds: it serves the other callers too, and the
+	// longest chain in use asks twice.
+	minRenewalTime = 15 * time.Second
+	maxRenewalTime = 40 * time.Second
+	// renewalPace is the least time between two renewals of credentials that are good, and between two that rejected
+	// credentials force. It is also how often a source is asked that does not say when its credentials end: the
+	// environment and profile files, whose keys are rotated in place.
+	renewalPace = time.Minute
+	// A failed renewal answers for the next ones, so that hundreds of plans do not turn an outage of STS into a flood:
+	// for a second first, then for twice as long each time, up to a minute, or to three seconds where the cause
+	// passes and the credentials are about to end.
+	firstHold   = time.Second
+	passingHold = 3 * time.Second
 )
+
+// fetch gets credentials from a source. It ends with its context.
+type fetch = func(context.Context) (Credentials, error)
 
 // Session keeps temporary credentials valid. There is one renewal at a time, which all callers share. It starts
 // before the credentials end; until then callers go on with what they have, whether it succeeds or not.
 type Session struct {
-	fetch func(context.Context) (Credentials, error)
+	fetch fetch
 	group singleflight.Group
 
 	mu      sync.Mutex
 	current Credentials
-	// renewAt is when the current credentials are due, zero when there are none that may be used.
-	renewAt time.Time
-	// failure is the outcome of the last renewal, and failedAt its time.
+	// renewAt is when the current credentials are due; no renewal starts before heldUntil.
+	renewAt, heldUntil time.Time
+	// forced says that the API rejected the current credentials, and forcedAt when it last did: callers wait for
+	// others.
+	forced   bool
+	forcedAt time.Time
+	// failure is the outcome of the last renewal, and failures how many have failed in a row.
 	failure  error
-	failedAt time.Time
+	failures int
 }
 
 // NewSession returns a session whose credentials come from fetch. A fetch may outlive the caller that started it: it
@@ -46,13 +59,13 @@ func NewSession(fetch func(context.Context) (Credentials, error)) *Session {
 
 // Get returns the current credentials, or waits for new ones where there are none.
 func (s *Session) Get(ctx context.Context) (Credentials, error) {
-	cred, due, err := s.state()
+	now, due := s.state()
 	if !due {
-		return cred, err
+		return now.cred, now.err
 	}
-	renewal := s.group.DoChan("", func() (any, error) { return s.renew(context.WithoutCancel(ctx)) })
-	if usable(cred) {
-		return cred, nil
+	renewal := s.group.DoChan("", func() (any, error) { return s.renew(context.WithoutCancel(ctx), renewalTime(ctx)) })
+	if now.err == nil && !now.forced {
+		return now.cred, nil
 	}
 	select {
 	case renewed := <-renewal:
@@ -62,64 +75,109 @@ func (s *Session) Get(ctx context.Context) (Credentials, error) {
 	}
 }
 
-// state returns what there is. Renewal is due where the credentials near their end and no failure holds it back.
-// The error is that of a recent failure that left nothing to go on with.
-func (s *Session) state() (cred Credentials, due bool, err error) {
+// renewalTime is how long a renewal may take that a caller starts.
+func renewalTime(ctx context.Context) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return maxRenewalTime
+	}
+	return min(max(time.Until(deadline), minRenewalTime), maxRenewalTime)
+}
+
+// holding is what a session has: credentials that may be used, or the reason why there are none.
+type holding struct {
+	cred   Credentials
+	err    error
+	forced bool
+}
+
+// state returns what there is, and whether a renewal is due.
+func (s *Session) state() (have holding, due bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	if s.renewAt.IsZero() || now.After(s.renewAt) {
-		due = now.Sub(s.failedAt) >= failureHold
+	due = !now.Before(s.renewAt) && !now.Before(s.heldUntil)
+	have.forced = s.forced
+	switch {
+	case s.current.usable():
+		have.cred = s.current
+	case s.failure != nil:
+		have.err = s.failure
+	default:
+		have.err = &Error{Operation: "renew credentials", Class: "the keys have ended"}
 	}
-	if !due && !usable(s.current) {
-		err = s.failure
-	}
-	return s.current, due, err
+	return have, due
 }
 
 // renew fetches new credentials, unless a renewal that ended just now has brought some.
-func (s *Session) renew(ctx context.Context) (Credentials, error) {
-	if cred, due, err := s.state(); !due {
-		return cred, err
+func (s *Session) renew(ctx context.Context, timeout time.Duration) (Credentials, error) {
+	if have, due := s.state(); !due {
+		return have.cred, have.err
 	}
-	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	fetched := time.Now()
+	began := time.Now()
 	cred, err := s.fetch(ctx)
+	if err == nil && !cred.usable() {
+		err = &Error{Operation: "renew credentials", Class: classEnded, kind: broken}
+	}
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.forced, s.failure = false, err
 	if err != nil {
-		s.failure, s.failedAt = err, time.Now()
+		s.failures++
+		s.heldUntil = time.Now().Add(s.hold(kindOf(err)))
 		return Credentials{}, err
 	}
-	s.current, s.failure, s.failedAt = cred, nil, time.Time{}
-	s.renewAt = fetched.Add(recheckAfter)
-	if !cred.Expiration.IsZero() {
-		lifetime := cred.Expiration.Sub(fetched)
-		s.renewAt = cred.Expiration.Add(-min(maxAhead, lifetime/3))
-	}
+	s.current, s.failures = cred, 0
+	s.renewAt, s.heldUntil = began.Add(keep(cred, began)), began.Add(firstHold)
 	return cred, nil
 }
 
-// usable tells whether credentials are there and have not ended.
-func usable(c Credentials) bool {
-	return c.AccessKeyID != "" && (c.Expiration.IsZero() || time.Now().Before(c.Expiration))
+// keep is how long credentials are used before others are fetched.
+func keep(cred Credentials, now time.Time) time.Duration {
+	if cred.expiration.IsZero() {
+		return renewalPace
+	}
+	life := cred.expiration.Sub(now)
+	return min(life-min(maxAhead, life/3), maxKeep)
 }
 
-// Reject forgets the credentials if they are still the current ones; the next Get renews them.
+// hold is for how long the failure answers that came last.
+func (s *Session) hold(k kind) time.Duration {
+	end := s.current.expiration
+	if s.current.usable() && (end.IsZero() || time.Until(end) > maxAhead) {
+		return renewalPace
+	}
+	most := renewalPace
+	if k == passing {
+		most = passingHold
+	}
+	return min(firstHold<<min(s.failures-1, 6), most) // 2^6 s is more than a minute
+}
+
+// Reject makes the next Get wait for others if these credentials are still the current ones. Those who reject the
+// same share one renewal. An API that rejects whatever it is given forces one a minute: in between, Reject returns
+// false.
 func (s *Session) Reject(c Credentials) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c == s.current {
-		s.current, s.renewAt = Credentials{}, time.Time{}
+	switch now := time.Now(); {
+	case c != s.current, s.forced:
+		return true
+	case !s.forcedAt.IsZero() && now.Sub(s.forcedAt) < renewalPace:
+		return false
+	default:
+		s.forced, s.forcedAt = true, now
+		s.renewAt, s.heldUntil = time.Time{}, time.Time{}
+		return true
 	}
-	return true
 }
 
 // ExpiresAt returns when the current credentials end, zero where they do not, or there are none.
 func (s *Session) ExpiresAt() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.current.Expiration
+	return s.current.expiration
 }

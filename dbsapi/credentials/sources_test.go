@@ -7,9 +7,7 @@ import (
 	"errors"
 	"io"
 	"log"
-	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,13 +45,17 @@ type cloud struct {
 	tokenFile string
 }
 
-var trust = sync.OnceFunc(func() {
-	// The SDK clones the default transport for every request, and speaks TLS to STS.
+// newClient returns a client that trusts the servers of httptest.
+func newClient() *credentials.Client {
+	return credentials.NewClient(credentials.Options{TLS: &tls.Config{RootCAs: testRoots(), MinVersion: tls.VersionTLS12}})
+}
+
+var testRoots = sync.OnceValue(func() *x509.CertPool {
 	pool := x509.NewCertPool()
 	server := httptest.NewTLSServer(nil)
 	pool.AddCert(server.Certificate()) // the same for all servers of httptest
 	server.Close()
-	http.DefaultTransport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	return pool
 })
 
 func quiet(s *httptest.Server) *httptest.Server {
@@ -63,7 +65,6 @@ func quiet(s *httptest.Server) *httptest.Server {
 
 func newCloud(t *testing.T, lifetime time.Duration) *cloud {
 	t.Helper()
-	trust()
 	plan := dbssim.Plan{ID: "dbsa"}
 	sim := dbssim.New(nil,
 		dbssim.Account{AccessKeyID: keyMark, AccessKeySecret: secretMark, Plans: []dbssim.Plan{plan}},
@@ -99,18 +100,18 @@ func writeFile(t *testing.T, name, text string) string {
 }
 
 func (c *cloud) key() credentials.Provider {
-	return credentials.Static{AccessKeyID: keyMark, AccessKeySecret: secretMark}
+	return credentials.NewStatic(keyMark, secretMark, "")
 }
 
 func (c *cloud) role() *credentials.Session {
-	return credentials.RAMRole(c.key(), credentials.RoleOptions{RoleARN: readerRole, ExternalID: "contract-7", STSEndpoint: c.sts})
+	return newClient().RAMRole(c.key(), credentials.RoleOptions{RoleARN: readerRole, ExternalID: "contract-7", STSEndpoint: c.sts})
 }
 
 func (c *cloud) pod() *credentials.Session {
-	return credentials.OIDCRole(credentials.RoleOptions{RoleARN: podRole, OIDCProviderARN: provider, OIDCTokenFile: c.tokenFile, STSEndpoint: c.sts})
+	return newClient().OIDCRole(credentials.RoleOptions{RoleARN: podRole, OIDCProviderARN: provider, OIDCTokenFile: c.tokenFile, STSEndpoint: c.sts})
 }
 
-func (c *cloud) location() *credentials.Session { return credentials.URI(credentials.Given(c.uri)) }
+func (c *cloud) location() *credentials.Session { return newClient().URI(credentials.Given(c.uri)) }
 
 // sources are the types of temporary keys that can be had without the metadata service's address.
 func (c *cloud) sources() map[string]*credentials.Session {
@@ -118,11 +119,11 @@ func (c *cloud) sources() map[string]*credentials.Session {
 		"ram_role_arn":    c.role(),
 		"oidc_role_arn":   c.pod(),
 		"credentials_uri": c.location(),
-		"ram_role_arn from oidc_role_arn": credentials.RAMRole(c.pod(), credentials.RoleOptions{
+		"ram_role_arn from oidc_role_arn": newClient().RAMRole(c.pod(), credentials.RoleOptions{
 			RoleARN: otherRole, STSEndpoint: c.sts, SessionName: "audit", SessionDuration: 15 * time.Minute,
 		}),
-		"ram_role_arn from ram_role_arn from credentials_uri": credentials.RAMRole(
-			credentials.RAMRole(c.location(), credentials.RoleOptions{RoleARN: readerRole, ExternalID: "contract-7", STSEndpoint: c.sts}),
+		"ram_role_arn from ram_role_arn from credentials_uri": newClient().RAMRole(
+			newClient().RAMRole(c.location(), credentials.RoleOptions{RoleARN: readerRole, ExternalID: "contract-7", STSEndpoint: c.sts}),
 			credentials.RoleOptions{RoleARN: otherRole, STSEndpoint: c.sts},
 		),
 	}
@@ -194,7 +195,7 @@ func TestRenewalInTime(t *testing.T) {
 			}
 			tick := time.NewTicker(100 * time.Millisecond)
 			defer tick.Stop()
-			keys := map[string]bool{first.AccessKeyID: true}
+			keys := map[string]bool{first.AccessKeyID(): true}
 			for len(keys) < 3 {
 				if err := c.list(t, p); err != nil {
 					t.Fatal(err)
@@ -203,7 +204,7 @@ func TestRenewalInTime(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				keys[cred.AccessKeyID] = true
+				keys[cred.AccessKeyID()] = true
 				<-tick.C
 			}
 		})
@@ -343,35 +344,35 @@ func TestSourceErrors(t *testing.T) {
 		want     string
 	}{
 		"external ID": {
-			credentials.RAMRole(c.key(), credentials.RoleOptions{RoleARN: readerRole, STSEndpoint: c.sts}),
+			newClient().RAMRole(c.key(), credentials.RoleOptions{RoleARN: readerRole, STSEndpoint: c.sts}),
 			"assume RAM role at HOST: access denied, check the role's trust policy",
 		},
 		"no such role": {
-			credentials.RAMRole(c.key(), credentials.RoleOptions{RoleARN: "acs:ram::1:role/none", STSEndpoint: c.sts}),
+			newClient().RAMRole(c.key(), credentials.RoleOptions{RoleARN: "acs:ram::1:role/none", STSEndpoint: c.sts}),
 			"assume RAM role at HOST: the role or the OIDC provider does not exist",
 		},
 		"wrong secret": {
-			credentials.RAMRole(credentials.Static{AccessKeyID: keyMark, AccessKeySecret: "wrong"}, credentials.RoleOptions{RoleARN: readerRole, STSEndpoint: c.sts}),
+			newClient().RAMRole(credentials.NewStatic(keyMark, "wrong", ""), credentials.RoleOptions{RoleARN: readerRole, STSEndpoint: c.sts}),
 			"assume RAM role at HOST: the access key was rejected",
 		},
 		"wrong OIDC token": {
-			credentials.OIDCRole(credentials.RoleOptions{RoleARN: podRole, OIDCProviderARN: provider, OIDCTokenFile: writeFile(t, "token", "oidc-token-mark-wrong"), STSEndpoint: c.sts}),
+			newClient().OIDCRole(credentials.RoleOptions{RoleARN: podRole, OIDCProviderARN: provider, OIDCTokenFile: writeFile(t, "token", "oidc-token-mark-wrong"), STSEndpoint: c.sts}),
 			"assume RAM role with OIDC at HOST: the OIDC token was rejected",
 		},
 		"no OIDC token": {
-			credentials.OIDCRole(credentials.RoleOptions{RoleARN: podRole, OIDCProviderARN: provider, OIDCTokenFile: "/nowhere/token", STSEndpoint: c.sts}),
-			"assume RAM role with OIDC at HOST: /nowhere/token: no such file or directory",
+			newClient().OIDCRole(credentials.RoleOptions{RoleARN: podRole, OIDCProviderARN: provider, OIDCTokenFile: "/nowhere/token", STSEndpoint: c.sts}),
+			"assume RAM role with OIDC: read /nowhere/token: no such file or directory",
 		},
 		"source without role": {
-			credentials.RAMRole(credentials.OIDCRole(credentials.RoleOptions{RoleARN: readerRole, OIDCProviderARN: provider, OIDCTokenFile: c.tokenFile, STSEndpoint: c.sts}),
+			newClient().RAMRole(newClient().OIDCRole(credentials.RoleOptions{RoleARN: readerRole, OIDCProviderARN: provider, OIDCTokenFile: c.tokenFile, STSEndpoint: c.sts}),
 				credentials.RoleOptions{RoleARN: otherRole, STSEndpoint: c.sts}),
 			"assume RAM role: assume RAM role with OIDC at HOST: the OIDC token was rejected",
 		},
 		"nobody there": {
-			credentials.RAMRole(c.key(), credentials.RoleOptions{RoleARN: readerRole, STSEndpoint: "127.0.0.1:1"}),
+			newClient().RAMRole(c.key(), credentials.RoleOptions{RoleARN: readerRole, STSEndpoint: "127.0.0.1:1"}),
 			"assume RAM role at 127.0.0.1:1: connection refused",
 		},
-		"no URI": {credentials.URI(credentials.File("/nowhere/" + pathMark[:3])), "read /nowhere/uri: no such file or directory"},
+		"no URI": {newClient().URI(credentials.File("/nowhere/" + pathMark[:3])), "read /nowhere/uri: no such file or directory"},
 	}
 	for name, tt := range wrong {
 		_, err := tt.provider.Get(t.Context())
@@ -415,38 +416,5 @@ func TestOIDCTokenIsReadAgain(t *testing.T) {
 		case <-ctx.Done():
 			t.Fatal("the new token is not used")
 		}
-	}
-}
-
-// Requests for credentials take the proxy that was set, and those to the metadata service none at all.
-func TestProxy(t *testing.T) {
-	c := newCloud(t, time.Hour)
-	var asked sync.Map
-	credentials.SetProxy(func(r *http.Request) (*url.URL, error) {
-		asked.Store(r.URL.Host, true)
-		return nil, errors.New("no way")
-	})
-	defer credentials.SetProxy(nil)
-	for name, p := range c.sources() {
-		if _, err := p.Get(t.Context()); err == nil {
-			t.Errorf("%s took no proxy", name)
-		}
-	}
-	u, err := url.Parse(c.uri)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, host := range []string{c.sts, u.Host} {
-		if _, ok := asked.Load(host); !ok {
-			t.Errorf("nobody asked for a proxy to %s", host)
-		}
-	}
-	transport := http.DefaultTransport.(*http.Transport)
-	metadata, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://100.100.100.200/latest/api/token", http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if through, err := transport.Proxy(metadata); through != nil || err != nil {
-		t.Errorf("the metadata service is reached through %v, %v", through, err)
 	}
 }

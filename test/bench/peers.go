@@ -40,7 +40,7 @@ var wholePage = contents{tasks: pageTasks, dataBytes: pageDataBytes}
 func newPeers(host string) ([]peer, error) {
 	mine, err := dbsapi.New(dbsapi.Options{
 		Endpoint:    "http://" + host,
-		Credentials: credentials.Static{AccessKeyID: keys.ID, AccessKeySecret: keys.Secret},
+		Credentials: credentials.NewStatic(keys.ID, keys.Secret, ""),
 		HTTPClient:  &http.Client{Transport: &http.Transport{}},
 	})
 	if err != nil {

@@ -80,7 +80,7 @@ func openOurs(t *testing.T, host string, k official.Keys) *dbsapi.Client {
 	t.Helper()
 	client, err := dbsapi.New(dbsapi.Options{
 		Endpoint:    "http://" + host,
-		Credentials: credentials.Static{AccessKeyID: k.ID, AccessKeySecret: k.Secret, SecurityToken: k.Token},
+		Credentials: credentials.NewStatic(k.ID, k.Secret, k.Token),
 	})
 	if err != nil {
 		t.Fatal(err)

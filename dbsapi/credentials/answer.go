@@ -1,0 +1,109 @@
+package credentials
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+)
+
+// keys are credentials as STS, the metadata service and credentials URIs write them.
+type keys struct {
+	AccessKeyID     secret `json:"AccessKeyId"`
+	AccessKeySecret secret `json:"AccessKeySecret"`
+	SecurityToken   secret `json:"SecurityToken"`
+	Expiration      string `json:"Expiration"`
+	// Code is "Success" in the metadata service's answers; the others have none.
+	Code string `json:"Code"`
+}
+
+// credentials returns the keys if they are complete and have not ended.
+func (k keys) credentials() (Credentials, error) {
+	if k.AccessKeyID == (secret{}) || k.AccessKeySecret == (secret{}) || k.SecurityToken == (secret{}) || k.Expiration == "" {
+		return Credentials{}, &Error{Class: classIncomplete, kind: broken}
+	}
+	end, err := time.Parse(time.RFC3339, k.Expiration)
+	if err != nil || !k.AccessKeyID.isKey() || !k.AccessKeySecret.isKey() || !k.SecurityToken.isKey() {
+		return Credentials{}, &Error{Class: classUnreadable, kind: broken}
+	}
+	if !time.Now().Before(end) {
+		return Credentials{}, &Error{Class: classEnded, kind: broken}
+	}
+	return Credentials{k.AccessKeyID, k.AccessKeySecret, k.SecurityToken, end}, nil
+}
+
+// parseSession reads the answer to AssumeRole and AssumeRoleWithOIDC.
+func parseSession(status int, body []byte) (Credentials, error) {
+	var answer struct {
+		Credentials keys `json:"Credentials"`
+	}
+	if err := parse(status, body, &answer); err != nil {
+		return Credentials{}, err
+	}
+	return answer.Credentials.credentials()
+}
+
+// parseKeys reads the answer of a credentials URI.
+func parseKeys(status int, body []byte) (Credentials, error) {
+	var answer keys
+	if err := parse(status, body, &answer); err != nil {
+		return Credentials{}, err
+	}
+	return answer.credentials()
+}
+
+// parseInstanceKeys reads the metadata service's answer about a role.
+func parseInstanceKeys(status int, body []byte) (Credentials, error) {
+	var answer keys
+	if err := parse(status, body, &answer); err != nil {
+		return Credentials{}, err
+	}
+	if answer.Code != "Success" {
+		return Credentials{}, &Error{Class: classIncomplete, kind: broken}
+	}
+	return answer.credentials()
+}
+
+// parse reads a good answer. It takes no member twice or in another case: two readers of such an answer could
+// disagree about whose keys it holds.
+func parse(status int, body []byte, into any) error {
+	if err := checkStatus(status, body); err != nil {
+		return err
+	}
+	if json.Unmarshal(body, into) != nil { // its error repeats a piece of the answer
+		return &Error{Class: classUnreadable, kind: broken}
+	}
+	return nil
+}
+
+// checkStatus returns what an answer that is no 200 means.
+func checkStatus(status int, body []byte) error {
+	switch {
+	case status == http.StatusOK:
+		return nil
+	case status/100 == 2:
+		return &Error{Class: classUnreadable, HTTPStatus: status, kind: broken}
+	case status/100 == 3:
+		return &Error{Class: classRedirect, HTTPStatus: status, kind: broken}
+	}
+	var answer struct {
+		Code string `json:"Code"`
+	}
+	if json.Unmarshal(body, &answer) == nil {
+		for _, c := range answerClasses {
+			if strings.HasPrefix(answer.Code, c.code) {
+				return &Error{Class: c.class, kind: c.kind}
+			}
+		}
+	}
+	switch {
+	case status == http.StatusTooManyRequests:
+		return &Error{Class: "throttled", HTTPStatus: status, kind: passing}
+	case status >= http.StatusInternalServerError:
+		return &Error{Class: "the service failed", HTTPStatus: status, kind: passing}
+	case answer.Code == "": // a proxy says so, or something else in between
+		return &Error{Class: "refused", HTTPStatus: status, kind: broken}
+	}
+	return &Error{Class: "refused", HTTPStatus: status, kind: refused}
+}

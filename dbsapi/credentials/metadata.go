@@ -1,0 +1,89 @@
+package credentials
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+)
+
+const (
+	metadataHost = "100.100.100.200"
+	metadataURL  = "http://" + metadataHost + "/latest/"
+	// metadataTimeout bounds one request to the metadata service, which is on the same host. Outside of ECS nobody
+	// answers, and from a container the answer to the request for a token may be lost on its second hop.
+	metadataTimeout = 2 * time.Second
+)
+
+// rolePattern is what the name of a RAM role may be (CreateRole, RAM documentation).
+var rolePattern = regexp.MustCompile(`^[A-Za-z0-9._@-]{1,64}$`)
+
+// ECSRole takes the credentials of the RAM role that is attached to this ECS instance from its metadata service.
+// The role's name is asked for where it is empty. With disableIMDSv1 only the session-oriented mode is used.
+func (c *Client) ECSRole(roleName string, disableIMDSv1 bool) *Session {
+	return NewSession(c.ecsRole(roleName, disableIMDSv1, maxAttempts))
+}
+
+func (c *Client) ecsRole(roleName string, disableIMDSv1 bool, n int) fetch {
+	const operation = "read ECS role"
+	return func(ctx context.Context) (Credentials, error) {
+		if isTrue("ALIBABA_CLOUD_ECS_METADATA_DISABLED") {
+			return Credentials{}, &Error{Operation: operation, Class: "ALIBABA_CLOUD_ECS_METADATA_DISABLED is true"}
+		}
+		name := roleName
+		if name == "" {
+			name = os.Getenv("ALIBABA_CLOUD_ECS_METADATA")
+		}
+		tokenOnly := disableIMDSv1 || isTrue("ALIBABA_CLOUD_IMDSV1_DISABLED")
+		cred, err := attempts(ctx, n, func(ctx context.Context) (Credentials, error) {
+			return c.askMetadata(ctx, name, tokenOnly)
+		})
+		if err != nil {
+			return Credentials{}, failed(operation, metadataHost, err)
+		}
+		return cred, nil
+	}
+}
+
+// askMetadata reads a role's keys, with a token where the service gives one.
+func (c *Client) askMetadata(ctx context.Context, role string, tokenOnly bool) (Credentials, error) {
+	token, err := c.metadata(ctx, http.MethodPut, "api/token", http.Header{"X-Aliyun-Ecs-Metadata-Token-Ttl-Seconds": {"60"}})
+	if err != nil && tokenOnly {
+		return Credentials{}, err
+	}
+	header := http.Header{}
+	if err == nil && hide(token).isKey() {
+		header.Set("X-Aliyun-Ecs-Metadata-Token", token)
+	}
+	const folder = "meta-data/ram/security-credentials/"
+	if role == "" {
+		if role, err = c.metadata(ctx, http.MethodGet, folder, header); err != nil {
+			return Credentials{}, err
+		}
+		if role = strings.TrimSpace(role); !rolePattern.MatchString(role) {
+			return Credentials{}, &Error{Class: "the answer is no name of a role", kind: broken}
+		}
+	}
+	body, err := c.metadata(ctx, http.MethodGet, folder+url.PathEscape(role), header)
+	if err != nil {
+		return Credentials{}, err
+	}
+	return parseInstanceKeys(http.StatusOK, []byte(body))
+}
+
+// metadata returns the text of a good answer.
+func (c *Client) metadata(ctx context.Context, method, path string, header http.Header) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, metadataTimeout)
+	defer cancel()
+	status, body, err := c.send(ctx, request{method: method, url: metadataURL + path, header: header})
+	if err == nil {
+		err = checkStatus(status, body)
+	}
+	return string(body), err
+}
+
+// isTrue reports whether an environment variable switches something on.
+func isTrue(name string) bool { return strings.EqualFold(os.Getenv(name), "true") }

@@ -1,0 +1,186 @@
+package credentials
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/aliyun/credentials-go/credentials/providers"
+	"github.com/go-json-experiment/json"
+	"gopkg.in/ini.v1"
+)
+
+const (
+	// maxConfig bounds a file of profiles.
+	maxConfig = 1 << 20
+	// maxProfileChain bounds how many profiles may assume each other's roles.
+	maxProfileChain = 8
+)
+
+// What is wrong with a profile.
+const (
+	classBadProfile    = "the profile is not there or lacks a key"
+	classUnsafeProfile = "the profile's mode needs a person, runs commands or rewrites files"
+	classCircle        = "the profiles build on each other in a circle"
+	classBadConfig     = "the file is not readable"
+)
+
+// cliProfile is a profile of the aliyun CLI.
+type cliProfile struct {
+	Name            string `json:"name"`
+	Mode            string `json:"mode"`
+	AccessKeyID     secret `json:"access_key_id"`
+	AccessKeySecret secret `json:"access_key_secret"`
+	SecurityToken   secret `json:"sts_token"`
+	RoleARN         string `json:"ram_role_arn"`
+	SessionName     string `json:"ram_session_name"`
+	DurationSeconds int    `json:"expired_seconds"`
+	STSRegion       string `json:"sts_region"`
+	EnableVPC       bool   `json:"enable_vpc"`
+	SourceProfile   string `json:"source_profile"`
+	RoleName        string `json:"ram_role_name"`
+	OIDCTokenFile   string `json:"oidc_token_file"`
+	OIDCToken       secret `json:"oidc_token"`
+	OIDCProviderARN string `json:"oidc_provider_arn"`
+	Policy          string `json:"policy"`
+	ExternalID      string `json:"external_id"`
+}
+
+// role is the role that a profile names.
+func (p cliProfile) role() RoleOptions {
+	return RoleOptions{
+		RoleARN:         p.RoleARN,
+		SessionName:     p.SessionName,
+		SessionDuration: time.Duration(p.DurationSeconds) * time.Second,
+		STSEndpoint:     regionalSTS(p.STSRegion, p.EnableVPC),
+		ExternalID:      p.ExternalID,
+		OIDCProviderARN: p.OIDCProviderARN,
+		OIDCTokenFile:   p.OIDCTokenFile,
+		policy:          p.Policy,
+		oidcToken:       Text{value: p.OIDCToken},
+	}
+}
+
+// cliProfile opens the profile that the aliyun CLI would use.
+func (c *Client) cliProfile() (fetch, error) {
+	path := configPath("ALIBABA_CLOUD_CONFIG_FILE", ".aliyun/config.json")
+	content, _, err := readRegular(path, maxConfig)
+	switch {
+	case isTrue("ALIBABA_CLOUD_CLI_PROFILE_DISABLED"), errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, &Error{Class: classBadConfig}
+	}
+	var config struct {
+		Current  string       `json:"current"`
+		Profiles []cliProfile `json:"profiles"`
+	}
+	if json.Unmarshal(content, &config) != nil { // its error could repeat a piece of the file
+		return nil, &Error{Class: classBadConfig}
+	}
+	name := os.Getenv("ALIBABA_CLOUD_PROFILE")
+	if name == "" {
+		name = config.Current
+	}
+	return c.openProfile(path, config.Profiles, name, maxProfileChain)
+}
+
+// openProfile returns how to fetch from a profile. Those that run a command or rewrite the file are not for a daemon,
+// and the session of a person who has logged in (CloudSSO) ends within the day. Depth bounds how many profiles may
+// build on each other.
+func (c *Client) openProfile(path string, all []cliProfile, name string, depth int) (fetch, error) {
+	i := slices.IndexFunc(all, func(p cliProfile) bool { return p.Name == name })
+	if i < 0 {
+		return nil, &Error{Class: classBadProfile}
+	}
+	p := all[i]
+	hasKey := p.AccessKeyID != (secret{}) && p.AccessKeySecret != (secret{})
+	switch {
+	case p.Mode == "AK" && hasKey, p.Mode == "StsToken" && hasKey && p.SecurityToken != (secret{}):
+		return fromSDK(classBadProfile, func() (providers.CredentialsProvider, error) {
+			return providers.NewCLIProfileCredentialsProviderBuilder().WithProfileFile(path).WithProfileName(name).Build()
+		}), nil
+	case p.Mode == "EcsRamRole":
+		return c.ecsRole(p.RoleName, false, maxAttempts), nil
+	case p.Mode == "RamRoleArn" && hasKey && p.RoleARN != "":
+		return c.ramRole(NewStatic(p.AccessKeyID.reveal(), p.AccessKeySecret.reveal(), ""), p.role()), nil
+	case p.Mode == "OIDC" && p.RoleARN != "" && p.OIDCProviderARN != "" && (p.OIDCTokenFile != "" || p.OIDCToken != (secret{})):
+		return c.oidcRole(p.role()), nil
+	case p.Mode == "ChainableRamRoleArn" && p.RoleARN != "":
+		if depth == 1 {
+			return nil, &Error{Class: classCircle}
+		}
+		source, err := c.openProfile(path, all, p.SourceProfile, depth-1)
+		if err != nil {
+			return nil, err
+		}
+		return c.ramRole(fetched{source}, p.role()), nil
+	case slices.Contains([]string{"External", "OAuth", "CloudSSO"}, p.Mode):
+		return nil, &Error{Class: classUnsafeProfile}
+	}
+	return nil, &Error{Class: classBadProfile}
+}
+
+// fetched is the source of a role that a profile builds on. It is asked at every renewal of the role.
+type fetched struct{ fetch fetch }
+
+func (f fetched) Get(ctx context.Context) (Credentials, error) { return f.fetch(ctx) }
+func (fetched) Reject(Credentials) bool                        { return false }
+func (fetched) ExpiresAt() time.Time                           { return time.Time{} }
+
+// iniProfile opens the profile in the credentials file that the SDKs share.
+func (c *Client) iniProfile() (fetch, error) {
+	content, _, err := readRegular(configPath("ALIBABA_CLOUD_CREDENTIALS_FILE", ".alibabacloud/credentials"), maxConfig)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, &Error{Class: classNotThere}
+	case err != nil:
+		return nil, &Error{Class: classBadConfig}
+	}
+	file, err := ini.Load(content)
+	if err != nil {
+		return nil, &Error{Class: classBadConfig}
+	}
+	name := os.Getenv("ALIBABA_CLOUD_PROFILE")
+	if name == "" {
+		name = "default"
+	}
+	section, err := file.GetSection(name)
+	if err != nil {
+		return nil, &Error{Class: classBadProfile}
+	}
+	key := func(name string) string { return section.Key(name).String() }
+	hasKey := key("access_key_id") != "" && key("access_key_secret") != ""
+	switch kind := key("type"); {
+	case kind == "access_key" && hasKey:
+		return fromSDK(classBadProfile, func() (providers.CredentialsProvider, error) {
+			return providers.NewProfileCredentialsProviderBuilder().WithProfileName(name).Build()
+		}), nil
+	case kind == "ecs_ram_role" && section.HasKey("role_name"):
+		return c.ecsRole(key("role_name"), false, maxAttempts), nil
+	case kind == "ram_role_arn" && hasKey && key("role_arn") != "" && key("role_session_name") != "":
+		return c.ramRole(NewStatic(key("access_key_id"), key("access_key_secret"), ""), RoleOptions{
+			RoleARN:     key("role_arn"),
+			SessionName: key("role_session_name"),
+			STSEndpoint: regionalSTS("", false),
+			policy:      key("policy"),
+		}), nil
+	}
+	return nil, &Error{Class: classBadProfile}
+}
+
+// configPath returns the file that an environment variable names, or one below the home.
+func configPath(variable, name string) string {
+	if path := os.Getenv(variable); path != "" {
+		return path
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return name
+	}
+	return filepath.Join(home, filepath.FromSlash(name))
+}

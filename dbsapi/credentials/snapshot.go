@@ -1,0 +1,144 @@
+package credentials
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+const (
+	// maxFile bounds a file that holds secrets; session tokens have about a kilobyte.
+	maxFile = 64 << 10
+	// maxReads bounds how often the files of one block are read to find one version of them.
+	maxReads = 20
+)
+
+// readTexts returns the values of texts. Those in files are of one version: none is from before a change whose result
+// another one has.
+func readTexts(texts ...Text) ([]string, error) {
+	for range maxReads {
+		s := snapshot{folders: make(map[string]folder), opened: make(map[string]fs.FileInfo)}
+		if values, err := s.read(texts); !s.changed(err != nil) {
+			return values, err
+		}
+	}
+	return nil, &Error{Operation: "read credentials", Class: "the files change faster than they can be read"}
+}
+
+// folder is where the files of a folder are. Kubernetes replaces all files of a mounted secret at once by turning the
+// link ..data to another folder; those behind it are fixed.
+type folder struct {
+	path  string
+	fixed bool
+}
+
+// snapshot is one reading of files. Links to folders are followed once, and all files come from behind them.
+type snapshot struct {
+	folders map[string]folder      // by the folder's name
+	opened  map[string]fs.FileInfo // by path, but the fixed ones
+}
+
+// read returns the values of texts, which are of one version unless something has changed meanwhile.
+func (s *snapshot) read(texts []Text) ([]string, error) {
+	values := make([]string, len(texts))
+	for i, t := range texts {
+		value, err := s.text(t)
+		if err != nil {
+			return nil, t.failed(err)
+		}
+		values[i] = value
+	}
+	return values, nil
+}
+
+func (s *snapshot) text(t Text) (string, error) {
+	switch {
+	case t.path != "":
+		content, err := s.file(t.path)
+		if err != nil {
+			return "", err
+		}
+		return tidy(string(content))
+	case t.value != (secret{}):
+		return tidy(t.value.reveal())
+	}
+	return "", nil
+}
+
+// file returns the content of a file.
+func (s *snapshot) file(path string) ([]byte, error) {
+	parent, name := filepath.Split(path)
+	in, known := s.folders[parent]
+	if !known {
+		in = locate(parent)
+		s.folders[parent] = in
+	}
+	path = filepath.Join(in.path, name)
+	content, info, err := readRegular(path, maxFile)
+	if info != nil && !in.fixed {
+		s.opened[path] = info
+	}
+	return content, err
+}
+
+// readRegular returns the content of a regular file of at most limit bytes, and what was opened. It cannot block: a
+// pipe or a device is not opened, and one that takes the place of a file is opened without waiting, and not read.
+func readRegular(path string, limit int64) ([]byte, fs.FileInfo, error) {
+	errNotRegular := errors.New("it is not a regular file")
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case !info.Mode().IsRegular():
+		return nil, nil, errNotRegular
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	switch info, err = f.Stat(); {
+	case err != nil:
+		return nil, nil, err
+	case !info.Mode().IsRegular():
+		return nil, nil, errNotRegular
+	}
+	content, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(content)) > limit {
+		err = errors.New("the file is too large for a secret")
+	}
+	return content, info, err
+}
+
+// locate follows the links to a folder.
+func locate(name string) folder {
+	path, err := filepath.EvalSymlinks(filepath.Clean(name))
+	if err != nil {
+		return folder{path: name}
+	}
+	if data, err := filepath.EvalSymlinks(filepath.Join(path, "..data")); err == nil {
+		return folder{path: data, fixed: true}
+	}
+	return folder{path: path}
+}
+
+// changed reports whether files changed while they were read. Where that failed they may have gone with their folder.
+func (s *snapshot) changed(readFailed bool) bool {
+	for path, info := range s.opened {
+		now, err := os.Stat(path)
+		if err != nil || !os.SameFile(now, info) || now.Size() != info.Size() || !now.ModTime().Equal(info.ModTime()) {
+			return true
+		}
+	}
+	if readFailed {
+		for name, was := range s.folders {
+			if locate(name) != was {
+				return true
+			}
+		}
+	}
+	return false
+}

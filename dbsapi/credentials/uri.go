@@ -1,0 +1,36 @@
+package credentials
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+)
+
+// URI takes credentials from a URL that answers with AccessKeyId, AccessKeySecret, SecurityToken and Expiration.
+// The URL may be a secret, and in a file that changes.
+func (c *Client) URI(location Text) *Session { return NewSession(c.uri(location)) }
+
+func (c *Client) uri(location Text) fetch {
+	const operation = "read credentials URI"
+	return func(ctx context.Context) (Credentials, error) {
+		text, err := location.Read()
+		if err != nil {
+			return Credentials{}, err
+		}
+		u, err := url.Parse(text)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return Credentials{}, &Error{Operation: operation, Class: "it must be an http or https URL"}
+		}
+		cred, err := attempts(ctx, maxAttempts, func(ctx context.Context) (Credentials, error) {
+			status, body, err := c.send(ctx, request{method: http.MethodGet, url: text})
+			if err != nil {
+				return Credentials{}, err
+			}
+			return parseKeys(status, body)
+		})
+		if err != nil {
+			return Credentials{}, failed(operation, u.Host, err)
+		}
+		return cred, nil
+	}
+}
