@@ -22,8 +22,8 @@ const (
 	maxAttemptTime = 10 * time.Second
 	// firstPause comes before the second attempt; it doubles for the next.
 	firstPause = 250 * time.Millisecond
-	// dialTimeout bounds a connection attempt, within that of the request.
-	dialTimeout = 5 * time.Second
+	// connectTimeout bounds a connection attempt and a handshake, which can outlast the request that they are for.
+	connectTimeout = 5 * time.Second
 	// idleTimeout keeps a connection for the requests of one renewal; the next one is minutes away.
 	idleTimeout = 15 * time.Second
 )
@@ -41,9 +41,10 @@ type Options struct {
 	UserAgent string
 }
 
-// Client sends every request for credentials. It is safe for concurrent use.
+// Client sends every request for credentials. It is safe for concurrent use. It follows no redirect, which would take
+// an OIDC token along, or bring keys from somewhere else.
 type Client struct {
-	http      http.Client
+	transport *http.Transport
 	userAgent string
 }
 
@@ -52,6 +53,7 @@ func NewClient(o Options) *Client {
 	transport := &http.Transport{
 		DialContext:            o.Dial,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    connectTimeout,
 		MaxResponseHeaderBytes: maxAnswer,
 		DisableCompression:     true,
 		IdleConnTimeout:        idleTimeout,
@@ -60,7 +62,7 @@ func NewClient(o Options) *Client {
 		transport.TLSClientConfig = o.TLS.Clone()
 	}
 	if o.Dial == nil {
-		transport.DialContext = (&net.Dialer{Timeout: dialTimeout}).DialContext
+		transport.DialContext = (&net.Dialer{Timeout: connectTimeout}).DialContext
 	}
 	if o.Proxy != nil {
 		transport.Proxy = func(r *http.Request) (*url.URL, error) {
@@ -70,18 +72,11 @@ func NewClient(o Options) *Client {
 			return o.Proxy(r)
 		}
 	}
-	return &Client{
-		userAgent: o.UserAgent,
-		http: http.Client{
-			Transport: transport,
-			// A redirect would take the OIDC token along, or bring keys from somewhere else.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-	}
+	return &Client{transport: transport, userAgent: o.UserAgent}
 }
 
 // CloseIdleConnections closes the connections that no request uses.
-func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
+func (c *Client) CloseIdleConnections() { c.transport.CloseIdleConnections() }
 
 // isLocal reports whether a host is this machine, its link, or the metadata service of its cloud.
 func isLocal(host string) bool {
@@ -114,7 +109,11 @@ func (c *Client) send(ctx context.Context, r request) (status int, body []byte, 
 	}
 	req.Header.Set("Accept-Encoding", "identity")
 	req.Header.Set("User-Agent", c.userAgent)
-	resp, err := c.http.Do(req)
+	if user := req.URL.User; user != nil {
+		password, _ := user.Password()
+		req.SetBasicAuth(user.Username(), password)
+	}
+	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
 		return 0, nil, cause(err)
 	}
