@@ -111,23 +111,10 @@ func redirect(status int, scheme string) answer {
 	return text(status, "", "Location: "+scheme+"://evil.example/"+secretMark)
 }
 
-// bomb is 774 MiB in 305 kB of gzip within gzip's own limits: the size that one answer of the outer kind unpacks to.
+// bomb is 305 kB of gzip that unpack to as many megabytes.
 var bomb = sync.OnceValue(func() string {
-	var packed bytes.Buffer
-	zip, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
-	if err != nil {
-		panic(err)
-	}
-	zeros := make([]byte, 1<<20)
-	for packed.Len() < 305_000 {
-		if _, err := zip.Write(zeros); err != nil {
-			panic(err)
-		}
-	}
-	if err := zip.Close(); err != nil {
-		panic(err)
-	}
-	return packed.String()
+	member := zipped(string(make([]byte, 1<<20)))
+	return strings.Repeat(member, 305_000/len(member))
 })
 
 func zipped(s string) string {
