@@ -125,7 +125,7 @@ func (c *Client) send(ctx context.Context, r call, mayFollow bool, attempt *Atte
 	}
 	a, failure := c.read(ctx, resp, r)
 	if failure != nil {
-		failure.hide(cred.AccessKeyID, cred.AccessKeySecret, cred.SecurityToken)
+		failure.hide(cred.AccessKeyID(), cred.AccessKeySecret(), cred.SecurityToken())
 		attempt.Pause, attempt.PauseScope = pauseAsked(failure, resp.Header, time.Now())
 	}
 	a.serverTime = attempt.ServerTime

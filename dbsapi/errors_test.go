@@ -116,7 +116,7 @@ func TestFailures(t *testing.T) {
 // The gateway repeats what it signed, session token included.
 func TestSignatureErrorHidesTheToken(t *testing.T) {
 	sim := newSimulator(3)
-	c := serve(t, sim, dbsapi.Options{Credentials: credentials.Static{AccessKeyID: testKeyID, AccessKeySecret: "wrong", SecurityToken: testToken}})
+	c := serve(t, sim, dbsapi.Options{Credentials: credentials.NewStatic(testKeyID, "wrong", testToken)})
 	_, _, err := list(t.Context(), c)
 	var apiErr *dbsapi.Error
 	if !errors.As(err, &apiErr) {

@@ -26,7 +26,7 @@ const (
 	testPlan   = "dbsqhnuhyw3abcd"
 )
 
-var testCredentials = credentials.Static{AccessKeyID: testKeyID, AccessKeySecret: testSecret, SecurityToken: testToken}
+var testCredentials = credentials.NewStatic(testKeyID, testSecret, testToken)
 
 // observer collects what a client reports.
 type observer struct {

@@ -211,7 +211,7 @@ type rotating struct {
 }
 
 func (r *rotating) Get(context.Context) (credentials.Credentials, error) {
-	return credentials.Credentials{AccessKeyID: testKeyID, AccessKeySecret: testSecret, SecurityToken: []string{"old", testToken}[min(r.rejected, 1)]}, nil
+	return credentials.New(testKeyID, testSecret, []string{"old", testToken}[min(r.rejected, 1)], time.Time{}), nil
 }
 
 func (r *rotating) Reject(credentials.Credentials) bool { r.rejected++; return true }

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/common/version"
 
 	"aliyun_dbs_exporter/dbsapi"
+	"aliyun_dbs_exporter/dbsapi/credentials"
 )
 
 // NewHTTPClient returns an HTTP client for the API with the options of
@@ -30,6 +31,17 @@ func (c *Config) NewHTTPClient(dial promconfig.DialContextFunc) (*http.Client, e
 		return nil, errors.New("http_client: cannot create a client from these options")
 	}
 	return client, nil
+}
+
+// NewCredentialsClient returns a client for credentials: it trusts the
+// authorities of http_client and uses its proxy. A nil dial means the network.
+func (c *Config) NewCredentialsClient(dial promconfig.DialContextFunc) (*credentials.Client, error) {
+	options := c.HTTPClient.options()
+	tlsConfig, err := promconfig.NewTLSConfig(&options.TLSConfig)
+	if err != nil {
+		return nil, errors.New("http_client.tls_config: cannot create a client from these options")
+	}
+	return credentials.NewClient(credentials.Options{TLS: tlsConfig, Proxy: options.Proxy(), Dial: dial, UserAgent: UserAgent()}), nil
 }
 
 // UserAgent tells Alibaba Cloud's support which program called.

@@ -137,9 +137,9 @@ func TestPaths(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := c.Targets[0].Credentials().Get(t.Context())
-	if err != nil || got.AccessKeySecret != secretMark {
-		t.Errorf("secret is %q, error %v", got.AccessKeySecret, err)
+	got, err := c.Targets[0].Credentials(issuer).Get(t.Context())
+	if err != nil || got.AccessKeySecret() != secretMark {
+		t.Errorf("secret is %q, error %v", got.AccessKeySecret(), err)
 	}
 }
 

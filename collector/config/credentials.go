@@ -26,12 +26,14 @@ type CredentialsSettings interface {
 	// inDirectory returns the settings with relative paths in a directory.
 	inDirectory(dir string) CredentialsSettings
 	validate(f *file, path string) error
-	provider() credentials.Provider
+	provider(*credentials.Client) credentials.Provider
 }
 
-// Credentials returns a new provider of the target's credentials. It fetches
-// nothing until it is asked for some.
-func (t *Target) Credentials() credentials.Provider { return t.CredentialsBlock.provider() }
+// Credentials returns a new provider of the target's credentials, whose requests
+// the client sends. It fetches nothing until it is asked for some.
+func (t *Target) Credentials(client *credentials.Client) credentials.Provider {
+	return t.CredentialsBlock.provider(client)
+}
 
 // CredentialsType returns the type of the target's credentials, such as
 // access_key.
@@ -60,7 +62,9 @@ func (b CredentialsBlock) inDirectory(dir string) CredentialsBlock {
 
 func (b CredentialsBlock) validate(f *file, path string) error { return b.settings().validate(f, path) }
 
-func (b CredentialsBlock) provider() credentials.Provider { return b.settings().provider() }
+func (b CredentialsBlock) provider(client *credentials.Client) credentials.Provider {
+	return b.settings().provider(client)
+}
 
 // MarshalYAML writes the keys of the block.
 func (b CredentialsBlock) MarshalYAML() (any, error) { return b.Settings, nil }
@@ -132,7 +136,7 @@ func (c defaultChain) inDirectory(string) CredentialsSettings { return c }
 
 func (defaultChain) validate(*file, string) error { return nil }
 
-func (defaultChain) provider() credentials.Provider { return credentials.Default() }
+func (defaultChain) provider(client *credentials.Client) credentials.Provider { return client.Default() }
 
 // accessKey is an access key.
 type accessKey struct {
@@ -156,11 +160,11 @@ func (k accessKey) validate(f *file, path string) error {
 	)
 }
 
-func (k accessKey) provider() credentials.Provider {
+func (k accessKey) provider(*credentials.Client) credentials.Provider {
 	return credentials.NewKeys(
 		text(k.AccessKeyID, k.AccessKeyIDFile),
 		text(k.AccessKeySecret, k.AccessKeySecretFile),
-		nil,
+		credentials.Text{},
 	)
 }
 
@@ -190,7 +194,7 @@ func (s sts) validate(f *file, path string) error {
 	)
 }
 
-func (s sts) provider() credentials.Provider {
+func (s sts) provider(*credentials.Client) credentials.Provider {
 	return credentials.NewKeys(
 		text(s.AccessKeyID, s.AccessKeyIDFile),
 		text(s.AccessKeySecret, s.AccessKeySecretFile),
@@ -222,8 +226,8 @@ func (r ramRoleARN) validate(f *file, path string) error {
 	)
 }
 
-func (r ramRoleARN) provider() credentials.Provider {
-	return credentials.RAMRole(r.Source.provider(), credentials.RoleOptions{
+func (r ramRoleARN) provider(client *credentials.Client) credentials.Provider {
+	return client.RAMRole(r.Source.provider(client), credentials.RoleOptions{
 		RoleARN:         r.RoleARN,
 		SessionName:     r.RoleSessionName,
 		ExternalID:      r.ExternalID,
@@ -243,8 +247,8 @@ func (r ecsRAMRole) inDirectory(string) CredentialsSettings { return r }
 
 func (ecsRAMRole) validate(*file, string) error { return nil }
 
-func (r ecsRAMRole) provider() credentials.Provider {
-	return credentials.ECSRole(r.RoleName, r.DisableIMDSv1)
+func (r ecsRAMRole) provider(client *credentials.Client) credentials.Provider {
+	return client.ECSRole(r.RoleName, r.DisableIMDSv1)
 }
 
 // oidcRoleARN is a RAM role, assumed with an OIDC token.
@@ -273,8 +277,8 @@ func (r oidcRoleARN) validate(f *file, path string) error {
 	)
 }
 
-func (r oidcRoleARN) provider() credentials.Provider {
-	return credentials.OIDCRole(credentials.RoleOptions{
+func (r oidcRoleARN) provider(client *credentials.Client) credentials.Provider {
+	return client.OIDCRole(credentials.RoleOptions{
 		RoleARN:         r.RoleARN,
 		OIDCProviderARN: r.OIDCProviderARN,
 		OIDCTokenFile:   r.OIDCTokenFile,
@@ -300,8 +304,8 @@ func (u credentialsURI) validate(f *file, path string) error {
 	return f.needsSecret(path, "url", u.Type, u.URL, u.URLFile)
 }
 
-func (u credentialsURI) provider() credentials.Provider {
-	return credentials.URI(text(u.URL, u.URLFile))
+func (u credentialsURI) provider(client *credentials.Client) credentials.Provider {
+	return client.URI(text(u.URL, u.URLFile))
 }
 
 // text returns a secret, either given or from a file that is read each time.
@@ -329,6 +333,11 @@ func (f *file) needsSecret(path, key, typ string, value Secret, file string) err
 	case value != "" && file != "":
 		return f.errorAt(path+"."+key, "must not be set together with "+key+"_file; remove one of the two")
 	}
+	if value != "" {
+		if _, err := credentials.Given(string(value)).Read(); err != nil {
+			return f.errorAt(path+"."+key, "must be one secret: "+reasonOf(err))
+		}
+	}
 	return f.validateSecretFile(path+"."+key+"_file", file)
 }
 
@@ -338,15 +347,19 @@ func (f *file) validateSecretFile(path, file string) error {
 	if file == "" {
 		return nil
 	}
-	_, err := credentials.File(file)()
+	_, err := credentials.File(file).Read()
 	if err == nil {
 		return nil
 	}
-	reason := "it cannot be read"
+	return f.errorAt(path, "must be the path of a file with one secret: "+reasonOf(err))
+}
+
+// reasonOf returns why a secret cannot be used, without its value or its path.
+func reasonOf(err error) string {
 	if fileErr, ok := errors.AsType[*credentials.Error](err); ok {
-		reason = fileErr.Class
+		return fileErr.Class
 	}
-	return f.errorAt(path, "must be the path of a file with one secret: "+reason)
+	return "it cannot be read"
 }
 
 // STS accepts sessions from 15 minutes to the maximum that the role sets, which

@@ -9,7 +9,11 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"aliyun_dbs_exporter/collector/config"
+	"aliyun_dbs_exporter/dbsapi/credentials"
 )
+
+// issuer sends the requests for credentials of tests.
+var issuer = credentials.NewClient(credentials.Options{})
 
 // Marks that must not appear in any output.
 const (

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -84,24 +85,24 @@ func TestSameIdentity(t *testing.T) {
 func TestKeys(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"id", "secret", "token"} {
-		writeFile(t, filepath.Join(dir, name), name+" of a file\n")
+		writeFile(t, filepath.Join(dir, name), name+"-of-a-file\n")
 	}
 	for _, tt := range []struct {
 		name, block string
 		want        credentials.Credentials
 	}{
-		{"key", block, credentials.Credentials{AccessKeyID: keyMark, AccessKeySecret: secretMark}},
+		{"key", block, credentials.New(keyMark, secretMark, "", time.Time{})},
 		{
 			"key in files", typeKey + "      access_key_id_file: id\n      access_key_secret_file: secret\n",
-			credentials.Credentials{AccessKeyID: "id of a file", AccessKeySecret: "secret of a file"},
+			credentials.New("id-of-a-file", "secret-of-a-file", "", time.Time{}),
 		},
 		{
 			"session", "      type: sts\n" + keyID + secret + "      security_token: " + tokenMark + "\n",
-			credentials.Credentials{AccessKeyID: keyMark, AccessKeySecret: secretMark, SecurityToken: tokenMark},
+			credentials.New(keyMark, secretMark, tokenMark, time.Time{}),
 		},
 		{
 			"session in files", "      type: sts\n      access_key_id_file: id\n      access_key_secret_file: secret\n      security_token_file: token\n",
-			credentials.Credentials{AccessKeyID: "id of a file", AccessKeySecret: "secret of a file", SecurityToken: "token of a file"},
+			credentials.New("id-of-a-file", "secret-of-a-file", "token-of-a-file", time.Time{}),
 		},
 	} {
 		c, err := config.Parse([]byte(with(t, block, tt.block)), filepath.Join(dir, "config.yml"))
@@ -109,7 +110,7 @@ func TestKeys(t *testing.T) {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
 		}
-		got, err := c.Targets[0].Credentials().Get(t.Context())
+		got, err := c.Targets[0].Credentials(issuer).Get(t.Context())
 		if err != nil || got != tt.want {
 			t.Errorf("%s: error is %v, credentials are the wanted ones: %t", tt.name, err, got == tt.want)
 		}
@@ -135,7 +136,7 @@ func TestFetchedCredentials(t *testing.T) {
 		"URI": "      type: credentials_uri\n      url: http://" + closed + "/path\n",
 	} {
 		target := parse(t, with(t, block, keys)).Targets[0]
-		if _, err := target.Credentials().Get(t.Context()); err == nil || !strings.Contains(err.Error(), closed) {
+		if _, err := target.Credentials(issuer).Get(t.Context()); err == nil || !strings.Contains(err.Error(), closed) {
 			t.Errorf("%s: error is %v, does not name %s", name, err, closed)
 		}
 	}
@@ -148,7 +149,7 @@ func TestCredentialsAreNew(t *testing.T) {
 		if target.CredentialsType() != kind {
 			t.Errorf("type is %s, want %s", target.CredentialsType(), kind)
 		}
-		if target.Credentials() == target.Credentials() {
+		if target.Credentials(issuer) == target.Credentials(issuer) {
 			t.Errorf("%s: two calls return the same provider", kind)
 		}
 	}

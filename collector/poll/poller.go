@@ -20,6 +20,7 @@ import (
 	"aliyun_dbs_exporter/collector/download"
 	"aliyun_dbs_exporter/collector/schedule"
 	"aliyun_dbs_exporter/dbsapi"
+	"aliyun_dbs_exporter/dbsapi/credentials"
 )
 
 // Options configure a [Poller].
@@ -63,8 +64,10 @@ type Poller struct {
 // state is a configuration in use with the targets and plans that follow from
 // it. It is not changed once it is published.
 type state struct {
-	config  *config.Config
+	config *config.Config
+	// http sends requests to the API, issuer those for credentials.
 	http    *http.Client
+	issuer  *credentials.Client
 	targets []*target
 }
 
@@ -95,10 +98,13 @@ func (p *Poller) Apply(c *config.Config) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	old := p.state.Load()
-	next := &state{config: c, http: old.http}
+	next := &state{config: c, http: old.http, issuer: old.issuer}
 	if next.http == nil || !reflect.DeepEqual(old.config.HTTPClient, c.HTTPClient) {
 		var err error
 		if next.http, err = c.NewHTTPClient(p.options.Dial); err != nil {
+			return err
+		}
+		if next.issuer, err = c.NewCredentialsClient(p.options.Dial); err != nil {
 			return err
 		}
 	}

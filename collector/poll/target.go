@@ -56,7 +56,7 @@ func (p *Poller) newTarget(s *state, c *config.Target, old *state) (*target, err
 		t.calls = newCalls()
 	}
 	if t.credentials == nil {
-		t.credentials = c.Credentials()
+		t.credentials = c.Credentials(s.issuer)
 	}
 	if t.client == nil {
 		var err error

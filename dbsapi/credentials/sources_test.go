@@ -132,13 +132,13 @@ func (c *cloud) sources() map[string]*credentials.Session {
 // list reads a plan's tasks as the exporter does.
 func (c *cloud) list(t *testing.T, p credentials.Provider) error {
 	t.Helper()
-	client, err := dbsapi.New(dbsapi.Options{Endpoint: c.dbs, Credentials: p, Limiter: dbsapi.NewLimiter(1000)})
+	client, err := dbsapi.New(dbsapi.Options{Endpoint: c.dbs, Credentials: p})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	for _, err := range client.DownloadTasks(ctx, dbsapi.TaskQuery{PlanID: "dbsa"}) {
+	for _, err := range client.DownloadTasks(ctx, dbsapi.TaskQuery{PlanID: "dbsa"}, dbsapi.Pace{}) {
 		if err != nil {
 			return err
 		}
