@@ -53,7 +53,7 @@ func (w *world) checkAccount(plans []*plan) {
 // Whatever the load, the faults and the pauses of the server: limits hold, due
 // times add up, and no poll fails because of our own queue.
 func TestLimitsAndAccountsHold(t *testing.T) {
-	forSeeds(t, 30, func(w *world, random *rand.Rand) {
+	forSeeds(t, 20, func(w *world, random *rand.Rand) {
 		w.shares = true
 		w.rate = []float64{1, 3, 5, 20}[random.IntN(4)]
 		w.groups = nil
@@ -94,7 +94,7 @@ func TestLimitsAndAccountsHold(t *testing.T) {
 // Up to 70 % of the pace and of the half of the requests that slow plans leave:
 // plans that hang cost the others nothing.
 func TestNoSkipsWithinTheLimits(t *testing.T) {
-	forSeeds(t, 20, func(w *world, random *rand.Rand) {
+	forSeeds(t, 12, func(w *world, random *rand.Rand) {
 		latency := between(random, 10*time.Millisecond, 500*time.Millisecond)
 		perMinute := 0.7 * min(5*60, 2*60/latency.Seconds())
 		var good, hang []*plan
@@ -120,7 +120,7 @@ func TestNoSkipsWithinTheLimits(t *testing.T) {
 
 // In overload, plans with the same interval get the same number of polls.
 func TestOverloadIsFair(t *testing.T) {
-	forSeeds(t, 12, func(w *world, random *rand.Rand) {
+	forSeeds(t, 6, func(w *world, random *rand.Rand) {
 		load := 1.05 + 2*random.Float64()
 		var all []*plan
 		for requests := 0; float64(requests) < load*300; {
@@ -129,7 +129,7 @@ func TestOverloadIsFair(t *testing.T) {
 			all = append(all, p)
 		}
 		w.set(all)
-		w.until(100 * minute)
+		w.until(70 * minute)
 		fewest, most, _ := polls(all, 10*minute)
 		// A poll at either edge belongs to the time for some plans only.
 		if float64(most-1) > 1.15*float64(fewest) {

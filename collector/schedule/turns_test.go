@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -195,17 +196,22 @@ func TestDefer(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				var mu sync.Mutex
 				var got []bool
 				s := start(t, 5, 4, schedule.Job{Key: "a", Action: "Tasks", List: c.list, Every: minute,
 					Run: func(ctx context.Context, turns *schedule.Turns) schedule.Outcome {
 						end, _ := turns.Wait(ctx, "Tasks")
 						end()
 						answer := turns.Defer(c.pages)
+						mu.Lock()
+						defer mu.Unlock()
 						got = append(got, answer)
 						return schedule.Outcome{Answered: true, Deferred: answer}
 					}})
 				time.Sleep(2*minute - time.Second)
 				synctest.Wait()
+				mu.Lock()
+				defer mu.Unlock()
 				if !slices.Equal(got, c.want) {
 					t.Errorf("got %v, want %v", got, c.want)
 				}
@@ -254,8 +260,12 @@ func TestSlow(t *testing.T) {
 			{takes: time.Second, answered: true, short: true},
 			{takes: time.Second, answered: true},
 		}
-		n := 0
+		var ended atomic.Int64
 		s := start(t, 5, 4, schedule.Job{Key: "a", Action: "Tasks", Run: func(ctx context.Context, turns *schedule.Turns) schedule.Outcome {
+			n := ended.Load()
+			if n == int64(len(polls)) {
+				return schedule.Outcome{}
+			}
 			poll := polls[n]
 			if turns.Slow() != poll.short {
 				t.Errorf("poll %d: Slow reports %v", n, turns.Slow())
@@ -263,18 +273,16 @@ func TestSlow(t *testing.T) {
 			end, _ := turns.Wait(ctx, "Tasks")
 			time.Sleep(poll.takes)
 			end()
-			n++
+			ended.Add(1)
 			return schedule.Outcome{Answered: poll.answered, TimedOut: poll.timedOut}
 		}})
-		for n < len(polls) {
-			before := n
-			time.Sleep(time.Second)
-			synctest.Wait()
-			if n == before {
-				continue
+		for n, poll := range polls {
+			for ended.Load() == int64(n) {
+				time.Sleep(time.Second)
+				synctest.Wait()
 			}
-			if state := s.State([]string{"a"})[0]; state.Slow != polls[n-1].slow {
-				t.Errorf("after poll %d: slow %v", n-1, state.Slow)
+			if state := s.State([]string{"a"})[0]; state.Slow != poll.slow {
+				t.Errorf("after poll %d: slow %v", n, state.Slow)
 			}
 		}
 	})
