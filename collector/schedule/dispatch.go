@@ -111,14 +111,15 @@ func (s *Scheduler) begin(ctx context.Context, j *job, now time.Duration) {
 		scheduler: s, job: j, granted: make(chan struct{}, 1),
 		slow: j.slow || !j.answered, due: j.due, rank: j.rank,
 	}
-	t.ctx, t.cancel = context.WithCancel(ctx)
+	ctx, t.cancel = context.WithCancel(ctx)
+	t.canceled = ctx.Done()
 	j.begin(now)
 	j.run = t
 	s.running[t] = struct{}{}
 	t.hold(now, s.lived)
 	run := j.Run
 	s.runs.Go(func() {
-		outcome := run(t.ctx, t)
+		outcome := run(ctx, t)
 		t.cancel()
 		s.ended(t, outcome)
 	})

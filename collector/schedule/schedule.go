@@ -1,11 +1,3 @@
-// Package schedule decides when each job runs and whose turn it is to send a
-// request.
-//
-// All requests of a quota wait in one queue, and each slot goes to the most
-// overdue job that may send. A job waits for its first turn without a
-// goroutine, so thousands of plans can wait at the cost of a few words each.
-// Due times lie on a grid of monotonic time, so that steps of the wall clock
-// change nothing.
 package schedule
 
 import (
@@ -202,9 +194,10 @@ func (s *Scheduler) requeue() {
 // runs waits for that run's end first, and one that ran once is done in
 // RunOnce.
 func (s *Scheduler) rest(j *job) {
-	if s.leaving[j.Key] == nil && !(s.once && j.tried) {
-		j.enter(&s.idle)
+	if s.leaving[j.Key] != nil || s.once && j.tried {
+		return
 	}
+	j.enter(&s.idle)
 }
 
 func (s *Scheduler) now() time.Duration {

@@ -6,14 +6,17 @@ import (
 	"time"
 )
 
-// errOver is returned to a caller that waits after its run has ended.
-var errOver = errors.New("schedule: the run has ended")
+// What Wait returns to a caller that uses it wrongly.
+var (
+	errOver = errors.New("schedule: the run has ended")
+	errBusy = errors.New("schedule: the turn before has not ended")
+)
 
 // Turns hands out the turns of one run, one at a time. Only the run may use it.
 type Turns struct {
 	scheduler *Scheduler
 	job       *job
-	ctx       context.Context // of the run
+	canceled  <-chan struct{} // closed when the context of the run ends
 	cancel    context.CancelFunc
 	granted   chan struct{} // receives one value for each turn that Wait queued for
 	slow      bool          // what Slow returns
@@ -42,9 +45,11 @@ type turn struct {
 
 // Wait returns when the run may send a request of this API operation. The first
 // call returns at once, because a run begins with its first turn. The caller
-// must call end once the answer is there, whatever it is. A request of over five
-// seconds makes the job slow. Wait fails if either context ends first, the
-// given one or that of the run; nothing may be sent then.
+// must call end once the answer is there, whatever it is, and before the next
+// Wait. A request of over five seconds makes the job slow.
+//
+// Wait fails with the cause of ctx if that ends first, and with context.Canceled
+// if the context of the run does. Nothing may be sent then.
 func (t *Turns) Wait(ctx context.Context, action string) (end func(), err error) {
 	got, err := t.ask(ctx, action)
 	if err != nil {
@@ -68,12 +73,14 @@ func (t *Turns) ask(ctx context.Context, action string) (*turn, error) {
 		return nil, errOver
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
-	case t.ctx.Err() != nil:
-		return nil, context.Cause(t.ctx)
+	case isClosed(t.canceled):
+		return nil, context.Canceled
 	case !t.begun:
 		t.begun = true
 		t.turn.from = s.now()
 		return t.turn, nil
+	case t.turn != nil || t.job.waiting:
+		return nil, errBusy
 	}
 	t.busy = t.took(s.lived)
 	t.action = action
@@ -91,8 +98,8 @@ func (t *Turns) await(ctx context.Context) (*turn, error) {
 	case <-t.granted:
 	case <-ctx.Done():
 		err = context.Cause(ctx)
-	case <-t.ctx.Done():
-		err = context.Cause(t.ctx)
+	case <-t.canceled:
+		err = context.Canceled
 	}
 	s := t.scheduler
 	s.mu.Lock()
@@ -112,6 +119,15 @@ func (t *Turns) await(ctx context.Context) (*turn, error) {
 		s.wakeUp()
 	}
 	return nil, err
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }
 
 // hold puts a turn into the run's hand.

@@ -133,6 +133,9 @@ func TestWaitEndsWithEitherContext(t *testing.T) {
 				t.Error(err)
 				return schedule.Outcome{}
 			}
+			if _, err = turns.Wait(ctx, "Tasks"); err == nil {
+				t.Error("two turns at once")
+			}
 			end()
 			end() // has no effect
 			limited, cancel := context.WithTimeoutCause(ctx, 5*time.Second, gaveUp)
@@ -163,6 +166,28 @@ func TestWaitEndsWithEitherContext(t *testing.T) {
 		running.Wait()
 		j.expect(t, "5s gave up", "10s removed", "10s next Tasks")
 	})
+}
+
+// A timer that fires late costs no pace, and a standstill no burst.
+func TestPaceAfterALateTimer(t *testing.T) {
+	for _, c := range []struct {
+		late time.Duration
+		want []string
+	}{
+		{60 * time.Millisecond, []string{"0s a Tasks", "80ms b Tasks", "140ms c Tasks"}},
+		{minute, []string{"0s a Tasks", "80ms b Tasks", "180ms c Tasks"}},
+	} {
+		t.Run(c.late.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				j := newJournal()
+				s := start(t, 10, 4, asks(j, "a", "Tasks"), asks(j, "b", "Tasks"), asks(j, "c", "Tasks"))
+				time.Sleep(80 * time.Millisecond)
+				s.StandStill(c.late)
+				time.Sleep(800 * time.Millisecond)
+				j.expect(t, c.want...)
+			})
+		})
+	}
 }
 
 // A run that ends with its turn in hand gives it back.
@@ -198,7 +223,8 @@ func TestDefer(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var mu sync.Mutex
 				var got []bool
-				s := start(t, 5, 4, schedule.Job{Key: "a", Action: "Tasks", List: c.list, Every: minute,
+				s := start(t, 5, 4, schedule.Job{
+					Key: "a", Action: "Tasks", List: c.list, Every: minute,
 					Run: func(ctx context.Context, turns *schedule.Turns) schedule.Outcome {
 						end, _ := turns.Wait(ctx, "Tasks")
 						end()
@@ -207,7 +233,8 @@ func TestDefer(t *testing.T) {
 						defer mu.Unlock()
 						got = append(got, answer)
 						return schedule.Outcome{Answered: true, Deferred: answer}
-					}})
+					},
+				})
 				time.Sleep(2*minute - time.Second)
 				synctest.Wait()
 				mu.Lock()
