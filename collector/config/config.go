@@ -112,7 +112,8 @@ func (c *Config) UnmarshalYAML(node *yaml.Node) error {
 		TaskSeries:   defaultTaskSeries(),
 	}
 	type plain Config
-	if err := load(node, (*plain)(c), "poll_interval, poll_timeout, stale_after, task_series, http_client, targets"); err != nil {
+	err := load(node, (*plain)(c), "poll_interval, poll_timeout, stale_after, task_series, http_client, targets")
+	if err != nil {
 		return err
 	}
 	if c.PollTimeout == unset {

@@ -49,7 +49,8 @@ func (f *file) validateHTTPClient(c *HTTPClient) error {
 	}
 	switch {
 	case c.ProxyFromEnvironment && (c.ProxyURL != "" || c.NoProxy != ""):
-		return f.errorAt(path+".proxy_from_environment", "must not be combined with proxy_url or no_proxy; remove one of them")
+		return f.errorAt(path+".proxy_from_environment",
+			"must not be combined with proxy_url or no_proxy; remove one of them")
 	case c.NoProxy != "" && c.ProxyURL == "":
 		return f.errorAt(path+".no_proxy", "needs proxy_url")
 	}
