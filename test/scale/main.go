@@ -1,5 +1,5 @@
 // Command scale measures what one exporter carries: it starts the real binary against a simulated endpoint with more
-// and more plans and prints what a poll round and a scrape cost. The figures in docs/scaling.md come from it.
+// and more plans and prints what polls and a scrape cost. The figures in docs/scaling.md come from it.
 package main
 
 import (
@@ -22,12 +22,12 @@ import (
 	"aliyun_dbs_exporter/dbsapi/dbssim"
 )
 
-// interval is the poll interval: long enough for a round of all plans at rate requests a second.
+// interval is the poll interval: long enough to poll all plans at rate requests a second.
 const (
 	interval = 10 * time.Second
 	rate     = 1000
 	tasks    = 20
-	// patience bounds every wait; the largest round takes a few seconds.
+	// patience bounds every wait; the first polls take a few seconds.
 	patience = 2 * time.Minute
 )
 
@@ -53,7 +53,7 @@ func run(sizes []string) error {
 		return fmt.Errorf("build the exporter: %w", err)
 	}
 	fmt.Printf("Every plan has %d tasks, which is one page.\n\n", tasks)
-	fmt.Println("| plans | first round | CPU per round | resident memory | page | scrape |")
+	fmt.Println("| plans | first polls | CPU time per interval | resident memory | page | scrape |")
 	fmt.Println("|---|---|---|---|---|---|")
 	for _, size := range sizes {
 		n, err := strconv.Atoi(size)
@@ -97,9 +97,9 @@ func measure(binary, dir string, n int) error {
 	if err := until(ctx, func() bool { status, _, _ := get(ctx, address+"/-/ready"); return status == http.StatusOK }); err != nil {
 		return err
 	}
-	firstRound := time.Since(start)
+	firstPolls := time.Since(start)
 
-	// The CPU time of three rounds without scrapes in between, but for the two that read it.
+	// The CPU time of three intervals. Only the two scrapes that read it are in it.
 	page, _, err := scrape(ctx, address)
 	if err != nil {
 		return err
@@ -114,9 +114,9 @@ func measure(binary, dir string, n int) error {
 		return err
 	}
 	took := time.Since(begin)
-	rounds := (page.sum("aliyun_dbs_polls_total") - polls) / float64(n)
-	cpu := time.Duration((page["process_cpu_seconds_total"] - before) / rounds * float64(time.Second))
-	fmt.Printf("| %d | %v | %v | %.0f MB | %.1f MB | %v |\n", n, firstRound.Round(10*time.Millisecond), cpu.Round(time.Millisecond),
+	polledOnce := (page.sum("aliyun_dbs_polls_total") - polls) / float64(n)
+	cpu := time.Duration((page["process_cpu_seconds_total"] - before) / polledOnce * float64(time.Second))
+	fmt.Printf("| %d | %v | %v | %.0f MB | %.1f MB | %v |\n", n, firstPolls.Round(10*time.Millisecond), cpu.Round(time.Millisecond),
 		page["process_resident_memory_bytes"]/1e6, float64(size)/1e6, took.Round(time.Millisecond))
 	return nil
 }
