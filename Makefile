@@ -12,7 +12,8 @@ GOLANGCI_LINT = v2.15.0
 
 # A fuzz target each line: package and name. Each runs this long; `make fuzz FUZZ_TIME=1h` looks harder.
 FUZZ_TIME ?= 5s
-FUZZ = ./dbsapi:FuzzDecode ./collector:FuzzParseConfig ./dbsapi/dbssim:FuzzServeHTTP
+FUZZ = ./dbsapi:FuzzDecode ./dbsapi/dbssim:FuzzServeHTTP ./dbsapi/credentials:FuzzAnswers ./collector/config:FuzzParse \
+       ./collector/download:FuzzRows ./web:FuzzTelemetryPath
 
 .PHONY: help build test test-all fuzz lint bench scale fmt docs dashboard tools clean
 

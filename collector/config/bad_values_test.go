@@ -227,7 +227,7 @@ func badCredentials(t testing.TB) []bad {
 		},
 		{
 			"directory instead of a file", with(t, "secret: "+secretMark, "secret_file: ."),
-			"7: " + path + "access_key_secret_file: must be the path of a file with one secret: is a directory",
+			"7: " + path + "access_key_secret_file: must be the path of a file with one secret: it is not a regular file",
 		},
 		{
 			"no role", credentials("      type: ram_role_arn\n"),

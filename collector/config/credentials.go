@@ -20,7 +20,9 @@ func (c defaultChain) inDirectory(string) CredentialsSettings { return c }
 
 func (defaultChain) validate(*file, string) error { return nil }
 
-func (defaultChain) provider(client *credentials.Client) credentials.Provider { return client.Default() }
+func (defaultChain) provider(client *credentials.Client) credentials.Provider {
+	return client.Default()
+}
 
 // accessKey is an access key.
 type accessKey struct {
@@ -200,10 +202,9 @@ func text(value Secret, file string) credentials.Text {
 	return credentials.Given(string(value))
 }
 
-// checkSecretFile returns why a secret cannot be read from a file, without the
-// path.
-func checkSecretFile(file string) error {
-	_, err := credentials.File(file).Read()
+// checkSecret returns why a secret cannot be used, without the secret or its path.
+func checkSecret(secret credentials.Text) error {
+	_, err := secret.Read()
 	if err == nil {
 		return nil
 	}

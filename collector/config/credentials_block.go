@@ -23,12 +23,14 @@ type CredentialsSettings interface {
 	// inDirectory returns the settings with relative paths in a directory.
 	inDirectory(dir string) CredentialsSettings
 	validate(f *file, path string) error
-	provider() credentials.Provider
+	provider(*credentials.Client) credentials.Provider
 }
 
-// Credentials returns a new provider of the target's credentials. It fetches
-// nothing until it is asked for some.
-func (t *Target) Credentials() credentials.Provider { return t.CredentialsBlock.provider() }
+// Credentials returns a new provider of the target's credentials, whose requests
+// the client sends. It fetches nothing until it is asked for some.
+func (t *Target) Credentials(client *credentials.Client) credentials.Provider {
+	return t.CredentialsBlock.provider(client)
+}
 
 // CredentialsType returns the type of the target's credentials, such as
 // access_key.
@@ -57,7 +59,9 @@ func (b CredentialsBlock) inDirectory(dir string) CredentialsBlock {
 
 func (b CredentialsBlock) validate(f *file, path string) error { return b.settings().validate(f, path) }
 
-func (b CredentialsBlock) provider() credentials.Provider { return b.settings().provider() }
+func (b CredentialsBlock) provider(client *credentials.Client) credentials.Provider {
+	return b.settings().provider(client)
+}
 
 // MarshalYAML writes the keys of the block.
 func (b CredentialsBlock) MarshalYAML() (any, error) { return b.Settings, nil }
@@ -136,6 +140,11 @@ func (f *file) needsSecret(path, key, typ string, value Secret, file string) err
 	case value != "" && file != "":
 		return f.errorAt(path+"."+key, "must not be set together with "+key+"_file; remove one of the two")
 	}
+	if value != "" {
+		if err := checkSecret(credentials.Given(string(value))); err != nil {
+			return f.errorAt(path+"."+key, "must be one secret: "+err.Error())
+		}
+	}
 	return f.validateSecretFile(path+"."+key+"_file", file)
 }
 
@@ -145,7 +154,7 @@ func (f *file) validateSecretFile(path, file string) error {
 	if file == "" {
 		return nil
 	}
-	if err := checkSecretFile(file); err != nil {
+	if err := checkSecret(credentials.File(file)); err != nil {
 		return f.errorAt(path, "must be the path of a file with one secret: "+err.Error())
 	}
 	return nil
