@@ -3,9 +3,8 @@
 //
 //   - All requests of a quota wait in one queue. Each slot goes to the most
 //     overdue job that may send: the server has not paused its action, and its
-//     group has fewer than its limit of requests under way. At a tie lists go
-//     first, then polls that have begun. A job waits for its first turn without
-//     a goroutine.
+//     group has fewer than its limit of requests under way. At a tie polls that
+//     have begun go first. A job waits for its first turn without a goroutine.
 //   - First listings, which are the first polls of plans, and other polls take
 //     turns. A first listing of more than ten pages stops after its first page
 //     and starts again after the others, the shortest first.

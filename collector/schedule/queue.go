@@ -64,17 +64,14 @@ func dueBefore(a, b *job) bool {
 }
 
 // urgentBefore orders jobs that wait for a turn: the most overdue first, at a
-// tie lists, then polls that have begun. Deferred first listings come last, the
-// shortest first.
+// tie polls that have begun. Deferred first listings come last, the shortest
+// first.
 func urgentBefore(a, b *job) bool {
 	if x, y := a.place(), b.place(); x != y {
 		return x < y
 	}
 	if x, y := a.line(), b.line(); x != y {
 		return x < y
-	}
-	if a.List != b.List {
-		return a.List
 	}
 	if (a.run != nil) != (b.run != nil) {
 		return a.run != nil

@@ -115,6 +115,23 @@ func TestSkippedStaysOverAChangeOfInterval(t *testing.T) {
 	})
 }
 
+// Points of a shorter interval count from the change on.
+func TestShorterIntervalWhileOverdue(t *testing.T) {
+	simulate(t, func(w *world) {
+		p := plans(1, "plan", plan{pages: 1, every: time.Hour, latency: quick})
+		w.set(p)
+		w.until(minute)
+		due := w.s.State(keys(p))[0].Due.Sub(w.start)
+		w.s.Pause("quota", "", 100*time.Hour)
+		w.until(due + 30*minute)
+		w.every(minute)
+		exactly(t, "skipped at the change", w.skipped(p), 0)
+		w.until(due + 35*minute)
+		exactly(t, "skipped five minutes later", w.skipped(p), 5)
+		exactly(t, "late", w.s.State(keys(p))[0].Late, 35*minute)
+	})
+}
+
 func TestRemovedJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := newJournal()

@@ -49,7 +49,7 @@ type Job struct {
 	Key    string        // unique among all jobs; its hash is the phase on the grid
 	Group  string        // the key of its group
 	Action string        // the API operation of the first request
-	List   bool          // a list (plans, gateways, backup sets): wins ties, never counts as a first listing
+	List   bool          // a list (plans, gateways, backup sets), which never counts as a first listing
 	Every  time.Duration // the interval between due times, positive
 
 	// Limit is how long a run may take outside the queue: its requests and

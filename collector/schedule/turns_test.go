@@ -81,7 +81,7 @@ func asks(j *journal, key string, actions ...string) schedule.Job {
 	}}
 }
 
-func TestTiesGoToListsThenToPollsThatHaveBegun(t *testing.T) {
+func TestPollsThatHaveBegunWinTies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := newJournal()
 		list := asks(j, "z-list", "List", "List")
