@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -52,7 +53,6 @@ func cliKey(name string) map[string]any {
 
 // The first source of the chain that has credentials gives them.
 func TestDefaultChain(t *testing.T) {
-	c := newCloud(t, time.Hour)
 	const ini = "[default]\ntype = access_key\naccess_key_id = ini-key\naccess_key_secret = " + secretMark + "\n"
 	environment := func(t *testing.T, _ string) {
 		t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "env-key")
@@ -104,7 +104,7 @@ func TestDefaultChain(t *testing.T) {
 			}, iniFile,
 		}, "ini-key", ""},
 		{"credentials file", []func(*testing.T, string){iniFile}, "ini-key", ""},
-		{"credentials URI", []func(*testing.T, string){func(t *testing.T, _ string) { t.Setenv("ALIBABA_CLOUD_CREDENTIALS_URI", c.uri) }}, "STS.", ""},
+		{"credentials URI", []func(*testing.T, string){func(t *testing.T, _ string) { t.Setenv("ALIBABA_CLOUD_CREDENTIALS_URI", "http://"+uriHost+"/") }}, "STS.", ""},
 		{"nothing", nil, "", "default chain: no source has credentials (environment: not there; credentials file: not there)"},
 		{"half of it", []func(*testing.T, string){func(t *testing.T, _ string) { t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", keyMark) }}, "", "default chain: no source has credentials"},
 		{"URI that nobody answers", []func(*testing.T, string){func(t *testing.T, _ string) {
@@ -117,16 +117,20 @@ func TestDefaultChain(t *testing.T) {
 			for _, set := range tt.set {
 				set(t, home)
 			}
-			cred, err := newClient().Default().Get(t.Context())
-			switch {
-			case tt.err == "" && (err != nil || !strings.HasPrefix(cred.AccessKeyID(), tt.key) || cred.AccessKeySecret() == ""):
-				t.Errorf("got key %q, %v, want %q", cred.AccessKeyID(), err, tt.key)
-			case tt.err != "" && (err == nil || !strings.HasPrefix(err.Error(), tt.err)):
-				t.Errorf("error is %v, want %q", err, tt.err)
-			}
-			if err != nil {
-				searchFor(t, tt.name, err.Error())
-			}
+			synctest.Test(t, func(t *testing.T) {
+				c := newCloud(t, time.Hour)
+				cred, err := c.client.Default().Get(t.Context())
+				switch {
+				case tt.err == "" && (err != nil || !strings.HasPrefix(cred.AccessKeyID(), tt.key) || cred.AccessKeySecret() == ""):
+					t.Errorf("got key %q, %v, want %q", cred.AccessKeyID(), err, tt.key)
+				case tt.err != "" && (err == nil || !strings.HasPrefix(err.Error(), tt.err)):
+					t.Errorf("error is %v, want %q", err, tt.err)
+				}
+				if err != nil {
+					searchFor(t, tt.name, err.Error())
+				}
+				c.net.closed(t, c.client)
+			})
 		})
 	}
 	if _, err := os.Stat(ran); err == nil {
@@ -137,27 +141,31 @@ func TestDefaultChain(t *testing.T) {
 // The chain of credentials-go asks its last source for ever after one failure; this one starts anew.
 func TestDefaultChainRecovers(t *testing.T) {
 	home := chainHome(t)
-	p := newClient().Default()
-	if _, err := p.Get(t.Context()); err == nil {
-		t.Fatal("there are credentials")
-	}
-	put(t, home, ".alibabacloud/credentials", "[default]\ntype = access_key\naccess_key_id = ini-key\naccess_key_secret = x\n")
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for begin := time.Now(); ; <-tick.C {
-		if cred, err := p.Get(t.Context()); err == nil && cred.AccessKeyID() == "ini-key" {
-			break
-		} else if time.Since(begin) > 10*time.Second {
-			t.Fatalf("still %v", err)
+	const ini = "[default]\ntype = access_key\naccess_key_secret = x\naccess_key_id = "
+	synctest.Test(t, func(t *testing.T) {
+		p := newClient().Default()
+		if _, err := p.Get(t.Context()); err == nil {
+			t.Fatal("there are credentials")
 		}
-	}
-	// A profile that is rotated in place is seen when the API rejects the old key.
-	put(t, home, ".alibabacloud/credentials", "[default]\ntype = access_key\naccess_key_id = new-key\naccess_key_secret = x\n")
-	old, err := p.Get(t.Context())
-	if err != nil || old.AccessKeyID() != "ini-key" || !p.Reject(old) {
-		t.Errorf("got %s, %v", old.AccessKeyID(), err)
-	}
-	if cred, err := p.Get(t.Context()); err != nil || cred.AccessKeyID() != "new-key" {
-		t.Errorf("got %s, %v", cred.AccessKeyID(), err)
-	}
+		put(t, home, ".alibabacloud/credentials", ini+"ini-key\n")
+		time.Sleep(time.Second)
+		get(t, p, "ini-key")
+		// A profile that is rotated in place is seen within a minute, and at once when the API rejects the old key.
+		put(t, home, ".alibabacloud/credentials", ini+"second-key\n")
+		time.Sleep(time.Minute)
+		get(t, p, "ini-key")
+		get(t, p, "second-key")
+		put(t, home, ".alibabacloud/credentials", ini+"third-key\n")
+		if old, err := p.Get(t.Context()); err != nil || !p.Reject(old) {
+			t.Errorf("got %v", err)
+		}
+		get(t, p, "third-key")
+		// While the file is away, the last keys stay, and no other source is asked.
+		put(t, home, ".alibabacloud/credentials", "")
+		put(t, home, ".aliyun/config.json", cli(cliKey("a")))
+		for range 100 {
+			get(t, p, "third-key")
+			time.Sleep(time.Minute)
+		}
+	})
 }

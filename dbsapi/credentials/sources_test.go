@@ -1,18 +1,22 @@
 package credentials_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io"
 	"log"
+	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"aliyun_dbs_exporter/dbsapi"
@@ -35,14 +39,53 @@ const (
 	provider   = "acs:ram::1:oidc-provider/ack"
 )
 
-// cloud is an account with plans, and every service that issues temporary keys for it.
+// cloud is an account with a plan, and every service that issues temporary keys for it, in a network in memory.
 type cloud struct {
 	*dbssim.Tokens
+	net       *network
+	client    *credentials.Client
 	sim       *dbssim.Simulator
-	dbs       string // its host
-	sts       string // likewise
-	uri       string
 	tokenFile string
+}
+
+func newCloud(t *testing.T, lifetime time.Duration) *cloud {
+	t.Helper()
+	plan := dbssim.Plan{ID: "dbsa"}
+	sim := dbssim.New(nil,
+		dbssim.Account{AccessKeyID: keyMark, AccessKeySecret: secretMark, Plans: []dbssim.Plan{plan}},
+		dbssim.Account{AccessKeyID: "other-key", AccessKeySecret: "other-secret", Plans: []dbssim.Plan{plan}},
+	)
+	tokens := dbssim.NewTokens(sim, lifetime,
+		dbssim.Role{ARN: readerRole, Account: keyMark, ExternalID: "contract-7"},
+		dbssim.Role{ARN: podRole, Account: keyMark, OIDCProviderARN: provider, OIDCToken: oidcMark},
+		dbssim.Role{ARN: otherRole, Account: "other-key", Callers: []string{keyMark}},
+	)
+	n := &network{}
+	n.hosts = map[string]func(net.Conn){
+		"127.0.0.1:80":       n.plain(handled(sim)),
+		stsHost + ":443":     n.secure(handled(tokens.STS())),
+		uriHost + ":80":      n.plain(handled(tokens.URI(keyMark))),
+		metadataHost + ":80": n.plain(handled(tokens.Metadata("reader", keyMark))),
+	}
+	return &cloud{Tokens: tokens, net: n, client: n.client(nil), sim: sim, tokenFile: writeFile(t, "token", oidcMark)}
+}
+
+// handled is the answer of a handler, which may abort.
+func handled(h http.Handler) answer {
+	return func(w io.Writer, r *http.Request) (more bool) {
+		defer func() {
+			if recover() != nil {
+				more = false
+			}
+		}()
+		again := r.Clone(context.Background())
+		again.Body, again.PostForm = io.NopCloser(strings.NewReader(r.PostForm.Encode())), nil
+		recorded := httptest.NewRecorder()
+		h.ServeHTTP(recorded, again)
+		result := recorded.Result()
+		result.ContentLength = int64(recorded.Body.Len())
+		return result.Write(w) == nil
+	}
 }
 
 // newClient returns a client that trusts the servers of httptest.
@@ -63,33 +106,6 @@ func quiet(s *httptest.Server) *httptest.Server {
 	return s
 }
 
-func newCloud(t *testing.T, lifetime time.Duration) *cloud {
-	t.Helper()
-	plan := dbssim.Plan{ID: "dbsa"}
-	sim := dbssim.New(nil,
-		dbssim.Account{AccessKeyID: keyMark, AccessKeySecret: secretMark, Plans: []dbssim.Plan{plan}},
-		dbssim.Account{AccessKeyID: "other-key", AccessKeySecret: "other-secret", Plans: []dbssim.Plan{plan}},
-	)
-	tokens := dbssim.NewTokens(sim, lifetime,
-		dbssim.Role{ARN: readerRole, Account: keyMark, ExternalID: "contract-7"},
-		dbssim.Role{ARN: podRole, Account: keyMark, OIDCProviderARN: provider, OIDCToken: oidcMark},
-		dbssim.Role{ARN: otherRole, Account: "other-key", Callers: []string{keyMark}},
-	)
-	dbs := quiet(httptest.NewServer(sim))
-	sts := quiet(httptest.NewTLSServer(tokens.STS()))
-	uri := quiet(httptest.NewServer(tokens.URI(keyMark)))
-	for _, s := range []*httptest.Server{dbs, sts, uri} {
-		t.Cleanup(func() {
-			s.CloseClientConnections() // faults let some of them wait
-			s.Close()
-		})
-	}
-	return &cloud{
-		Tokens: tokens, sim: sim, dbs: dbs.URL, sts: strings.TrimPrefix(sts.URL, "https://"), uri: uri.URL + "/" + pathMark + "?key=" + secretMark,
-		tokenFile: writeFile(t, "token", oidcMark),
-	}
-}
-
 func writeFile(t *testing.T, name, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -99,32 +115,33 @@ func writeFile(t *testing.T, name, text string) string {
 	return path
 }
 
-func (c *cloud) key() credentials.Provider {
-	return credentials.NewStatic(keyMark, secretMark, "")
-}
+func (c *cloud) key() credentials.Provider { return credentials.NewStatic(keyMark, secretMark, "") }
 
 func (c *cloud) role() *credentials.Session {
-	return newClient().RAMRole(c.key(), credentials.RoleOptions{RoleARN: readerRole, ExternalID: "contract-7", STSEndpoint: c.sts})
+	return c.client.RAMRole(c.key(), credentials.RoleOptions{RoleARN: readerRole, ExternalID: "contract-7", STSEndpoint: stsHost})
 }
 
 func (c *cloud) pod() *credentials.Session {
-	return newClient().OIDCRole(credentials.RoleOptions{RoleARN: podRole, OIDCProviderARN: provider, OIDCTokenFile: c.tokenFile, STSEndpoint: c.sts})
+	return c.client.OIDCRole(credentials.RoleOptions{RoleARN: podRole, OIDCProviderARN: provider, OIDCTokenFile: c.tokenFile, STSEndpoint: stsHost})
 }
 
-func (c *cloud) location() *credentials.Session { return newClient().URI(credentials.Given(c.uri)) }
+func (c *cloud) location() *credentials.Session {
+	return c.client.URI(credentials.Given("http://" + uriHost + "/" + pathMark + "?key=" + secretMark))
+}
 
-// sources are the types of temporary keys that can be had without the metadata service's address.
+// sources are the types of temporary keys, alone and on top of each other.
 func (c *cloud) sources() map[string]*credentials.Session {
 	return map[string]*credentials.Session{
 		"ram_role_arn":    c.role(),
 		"oidc_role_arn":   c.pod(),
 		"credentials_uri": c.location(),
-		"ram_role_arn from oidc_role_arn": newClient().RAMRole(c.pod(), credentials.RoleOptions{
-			RoleARN: otherRole, STSEndpoint: c.sts, SessionName: "audit", SessionDuration: 15 * time.Minute,
+		"ecs_ram_role":    c.client.ECSRole("", true),
+		"ram_role_arn from oidc_role_arn": c.client.RAMRole(c.pod(), credentials.RoleOptions{
+			RoleARN: otherRole, STSEndpoint: stsHost, SessionName: "audit", SessionDuration: 15 * time.Minute,
 		}),
-		"ram_role_arn from ram_role_arn from credentials_uri": newClient().RAMRole(
-			newClient().RAMRole(c.location(), credentials.RoleOptions{RoleARN: readerRole, ExternalID: "contract-7", STSEndpoint: c.sts}),
-			credentials.RoleOptions{RoleARN: otherRole, STSEndpoint: c.sts},
+		"ram_role_arn from ram_role_arn from credentials_uri": c.client.RAMRole(
+			c.client.RAMRole(c.location(), credentials.RoleOptions{RoleARN: readerRole, ExternalID: "contract-7", STSEndpoint: stsHost}),
+			credentials.RoleOptions{RoleARN: otherRole, STSEndpoint: stsHost},
 		),
 	}
 }
@@ -132,11 +149,15 @@ func (c *cloud) sources() map[string]*credentials.Session {
 // list reads a plan's tasks as the exporter does.
 func (c *cloud) list(t *testing.T, p credentials.Provider) error {
 	t.Helper()
-	client, err := dbsapi.New(dbsapi.Options{Endpoint: c.dbs, Credentials: p})
+	transport := &http.Transport{DialContext: c.net.dial}
+	defer transport.CloseIdleConnections()
+	client, err := dbsapi.New(dbsapi.Options{
+		Endpoint: "http://127.0.0.1:80", Credentials: p, HTTPClient: &http.Client{Transport: transport},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
 	defer cancel()
 	for _, err := range client.DownloadTasks(ctx, dbsapi.TaskQuery{PlanID: "dbsa"}, dbsapi.Pace{}) {
 		if err != nil {
@@ -154,58 +175,64 @@ func reason(err error) dbsapi.Reason {
 	return ""
 }
 
-// Every source gives keys that the API accepts, says when they end, and is asked once for as long as they are good.
-func TestSources(t *testing.T) {
-	c := newCloud(t, time.Hour)
-	steps := map[string]int{"ram_role_arn from oidc_role_arn": 2, "ram_role_arn from ram_role_arn from credentials_uri": 3}
-	for name, p := range c.sources() {
+// inCloud runs a test for every source, each in a cloud of its own.
+func inCloud(t *testing.T, lifetime time.Duration, test func(t *testing.T, c *cloud, name string, p *credentials.Session)) {
+	t.Helper()
+	for name := range (&cloud{client: newClient()}).sources() {
 		t.Run(name, func(t *testing.T) {
-			if at := p.ExpiresAt(); !at.IsZero() {
-				t.Errorf("expires at %v before there is anything", at)
-			}
-			before := c.Calls()
-			for range 3 {
-				if err := c.list(t, p); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if got, want := c.Calls()-before, max(steps[name], 1); got != want {
-				t.Errorf("%d requests for keys, want %d", got, want)
-			}
-			if left := time.Until(p.ExpiresAt()); left < 59*time.Minute || left > time.Hour {
-				t.Errorf("expires in %v", left)
-			}
-			requests := c.sim.Requests()
-			if last := requests[len(requests)-1]; !strings.HasPrefix(last.AccessKeyID, "STS.") || !strings.HasPrefix(last.Token, dbssim.SessionToken) {
-				t.Errorf("the request was signed by %s", last.AccessKeyID)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				c := newCloud(t, lifetime)
+				test(t, c, name, c.sources()[name])
+				c.net.closed(t, c.client)
+			})
 		})
 	}
 }
 
-// Keys are renewed before they end, so no request is lost.
-func TestRenewalInTime(t *testing.T) {
-	c := newCloud(t, 3*time.Second)
-	for name, p := range c.sources() {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			first, err := p.Get(t.Context())
-			if err != nil {
+// Every source gives keys that the API accepts, says when they end, and is asked once for as long as they are good.
+func TestSources(t *testing.T) {
+	asks := map[string]int{"ecs_ram_role": 3, "ram_role_arn from oidc_role_arn": 2, "ram_role_arn from ram_role_arn from credentials_uri": 3}
+	inCloud(t, time.Hour, func(t *testing.T, c *cloud, name string, p *credentials.Session) {
+		if at := p.ExpiresAt(); !at.IsZero() {
+			t.Errorf("expires at %v before there is anything", at)
+		}
+		for range 3 {
+			if err := c.list(t, p); err != nil {
 				t.Fatal(err)
 			}
-			tick := time.NewTicker(100 * time.Millisecond)
-			defer tick.Stop()
-			keys := map[string]bool{first.AccessKeyID(): true}
-			for len(keys) < 3 {
+		}
+		if got, want := c.Calls(), max(asks[name], 1); got != want {
+			t.Errorf("%d requests for keys, want %d", got, want)
+		}
+		if left := time.Until(p.ExpiresAt()); left != time.Hour {
+			t.Errorf("expires in %v", left)
+		}
+		requests := c.sim.Requests()
+		if last := requests[len(requests)-1]; !strings.HasPrefix(last.AccessKeyID, "STS.") || !strings.HasPrefix(last.Token, dbssim.SessionToken) {
+			t.Errorf("the request was signed by %s", last.AccessKeyID)
+		}
+	})
+}
+
+// Keys of any lifetime are renewed before they end, so no request is lost.
+func TestRenewalInTime(t *testing.T) {
+	for _, lifetime := range []time.Duration{3 * time.Second, 15 * time.Minute, 12 * time.Hour} {
+		inCloud(t, lifetime, func(t *testing.T, c *cloud, _ string, p *credentials.Session) {
+			keys := make(map[string]bool)
+			for range 100 {
 				if err := c.list(t, p); err != nil {
 					t.Fatal(err)
 				}
+				synctest.Wait()
 				cred, err := p.Get(t.Context())
 				if err != nil {
 					t.Fatal(err)
 				}
 				keys[cred.AccessKeyID()] = true
-				<-tick.C
+				time.Sleep(lifetime / 10)
+			}
+			if len(keys) < 10 || len(keys) > 20 {
+				t.Errorf("%d keys for ten lifetimes", len(keys))
 			}
 		})
 	}
@@ -214,207 +241,191 @@ func TestRenewalInTime(t *testing.T) {
 // While the source is down, good keys go on to their end; then requests fail for want of credentials, and the first
 // renewal that works ends that.
 func TestOutage(t *testing.T) {
-	for _, name := range []string{"ram_role_arn", "oidc_role_arn", "credentials_uri"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			c := newCloud(t, 4*time.Second)
-			c.outage(t, c.sources()[name])
-		})
-	}
-}
-
-func (c *cloud) outage(t *testing.T, p credentials.Provider) {
-	if err := c.list(t, p); err != nil {
-		t.Fatal(err)
-	}
-	end := p.ExpiresAt()
-	c.SetFault(&dbssim.Fault{Status: 503, Code: "ServiceUnavailable"})
-	tick := time.NewTicker(200 * time.Millisecond)
-	for time.Until(end) > 300*time.Millisecond {
+	inCloud(t, time.Hour, func(t *testing.T, c *cloud, _ string, p *credentials.Session) {
 		if err := c.list(t, p); err != nil {
-			t.Fatalf("%v before the end: %v", time.Until(end), err)
+			t.Fatal(err)
 		}
-		<-tick.C
-	}
-	for time.Until(end) > -time.Second {
-		<-tick.C
-	}
-	tick.Stop()
-	if err := c.list(t, p); reason(err) != dbsapi.ReasonCredentials {
-		t.Errorf("after the end: %v", err)
-	}
-	c.SetFault(nil)
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	again := time.NewTicker(200 * time.Millisecond)
-	for c.list(t, p) != nil {
-		select {
-		case <-again.C:
-		case <-ctx.Done():
-			t.Fatal("does not recover")
+		end := p.ExpiresAt()
+		c.SetFault(&dbssim.Fault{Status: 503, Code: "ServiceUnavailable"})
+		for time.Until(end) > 5*time.Second {
+			if err := c.list(t, p); err != nil {
+				t.Fatalf("%v before the end: %v", time.Until(end), err)
+			}
+			time.Sleep(time.Second)
 		}
-	}
-	again.Stop()
-	cancel()
+		time.Sleep(5 * time.Second)
+		for range 10 {
+			if err := c.list(t, p); reason(err) != dbsapi.ReasonCredentials {
+				t.Errorf("after the end: %v", err)
+			}
+			time.Sleep(time.Minute)
+		}
+		c.SetFault(nil)
+		time.Sleep(5 * time.Second)
+		if err := c.list(t, p); err != nil {
+			t.Errorf("after the outage: %v", err)
+		}
+	})
 }
 
 // Keys that the API no longer accepts are renewed at once, and the request succeeds with the new ones.
 func TestRevoked(t *testing.T) {
-	c := newCloud(t, time.Hour)
-	for name, p := range c.sources() {
-		if err := c.list(t, p); err != nil {
-			t.Fatalf("%s: %v", name, err)
+	inCloud(t, time.Hour, func(t *testing.T, c *cloud, _ string, p *credentials.Session) {
+		for range 3 {
+			if err := c.list(t, p); err != nil {
+				t.Fatal(err)
+			}
+			c.sim.RevokeSessions()
+			if err := c.list(t, p); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(time.Minute)
 		}
-		c.sim.RevokeSessions()
-		if err := c.list(t, p); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
+	})
 }
 
 // 64 requests at once ask the source once.
 func TestOneRenewalAtATime(t *testing.T) {
-	c := newCloud(t, time.Hour)
-	c.SetFault(&dbssim.Fault{Delay: 200 * time.Millisecond})
-	p := c.role()
-	var all sync.WaitGroup
-	for range 64 {
-		all.Go(func() {
-			if err := c.list(t, p); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	all.Wait()
-	if n := c.Calls(); n != 1 {
-		t.Errorf("%d requests for keys", n)
-	}
-}
-
-// A source that hangs holds nobody longer than they want to wait.
-func TestCallersDoNotWaitLongerThanTheyWant(t *testing.T) {
-	c := newCloud(t, time.Hour)
-	c.SetFault(&dbssim.Fault{Delay: time.Minute})
-	for name, p := range c.sources() {
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		begin := time.Now()
-		_, err := p.Get(ctx)
-		cancel()
-		if took := time.Since(begin); !errors.Is(err, context.DeadlineExceeded) || took > 5*time.Second {
-			t.Errorf("%s: %v after %v", name, err, took)
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(t, time.Hour)
+		c.SetFault(&dbssim.Fault{Delay: time.Second})
+		p := c.role()
+		var all sync.WaitGroup
+		for range 64 {
+			all.Go(func() {
+				if err := c.list(t, p); err != nil {
+					t.Error(err)
+				}
+			})
 		}
-	}
+		all.Wait()
+		if n := c.Calls(); n != 1 {
+			t.Errorf("%d requests for keys", n)
+		}
+		c.net.closed(t, c.client)
+	})
 }
 
-// Whatever a source answers, the error says what was tried, with whom, and what happened, and nothing of the request
-// or the answer.
+// The error of a source on top of another says what was tried, with whom, and what happened.
 func TestSourceErrors(t *testing.T) {
-	leaky := `{"Credentials":{"AccessKeyId":"` + keyMark + `","AccessKeySecret":"` + secretMark + `","SecurityToken":"` + dbssim.SessionToken + `x"}}`
-	flat := `{"AccessKeyId":"` + keyMark + `","AccessKeySecret":"` + secretMark + `","SecurityToken":"` + dbssim.SessionToken + `x"}`
-	faults := map[string]dbssim.Fault{
-		"down":           {Status: 503, Code: "ServiceUnavailable"},
-		"throttled":      {Status: 400, Code: "Throttling.User"},
-		"no permission":  {Status: 403, Code: "NoPermission"},
-		"gone":           {Status: 404, Code: "EntityNotExist.Role"},
-		"page":           dbssim.HTMLPage(502),
-		"good page":      dbssim.HTMLPage(200),
-		"no expiration":  {Status: 200, Body: leaky},
-		"flat":           {Status: 200, Body: flat},
-		"bad expiration": {Status: 200, Body: strings.Replace(leaky, `"}}`, `","Expiration":"tomorrow"}}`, 1)},
-		"bad date":       {Status: 200, Body: strings.Replace(flat, `"}`, `","Expiration":"tomorrow"}`, 1)},
-		"not an object":  {Status: 200, Body: `["` + secretMark + `"]`},
-		"echo":           {Status: 400, Body: `{"Code":"SignatureDoesNotMatch","Message":"` + secretMark + `"}`},
-		"dropped":        {Drop: true},
+	role := func(o credentials.RoleOptions) credentials.RoleOptions {
+		o.STSEndpoint = stsHost
+		return o
 	}
-	c := newCloud(t, time.Hour)
-	for what, fault := range faults {
-		c.SetFault(&fault)
-		for name, p := range c.sources() {
-			err := c.list(t, p)
-			if reason(err) != dbsapi.ReasonCredentials {
-				t.Errorf("%s, %s: %v", name, what, err)
-				continue
-			}
-			searchFor(t, name+", "+what, err.Error())
-		}
-	}
-	c.SetFault(nil)
-
-	wrong := map[string]struct {
-		provider credentials.Provider
+	tests := map[string]struct {
+		provider func(c *cloud) credentials.Provider
 		want     string
 	}{
 		"external ID": {
-			newClient().RAMRole(c.key(), credentials.RoleOptions{RoleARN: readerRole, STSEndpoint: c.sts}),
-			"assume RAM role at HOST: access denied, check the role's trust policy",
+			func(c *cloud) credentials.Provider {
+				return c.client.RAMRole(c.key(), role(credentials.RoleOptions{RoleARN: readerRole}))
+			},
+			"assume RAM role at example.com: access denied, check the role's trust policy",
 		},
 		"no such role": {
-			newClient().RAMRole(c.key(), credentials.RoleOptions{RoleARN: "acs:ram::1:role/none", STSEndpoint: c.sts}),
-			"assume RAM role at HOST: the role or the OIDC provider does not exist",
+			func(c *cloud) credentials.Provider {
+				return c.client.RAMRole(c.key(), role(credentials.RoleOptions{RoleARN: "acs:ram::1:role/none"}))
+			},
+			"assume RAM role at example.com: the role or the OIDC provider does not exist",
 		},
 		"wrong secret": {
-			newClient().RAMRole(credentials.NewStatic(keyMark, "wrong", ""), credentials.RoleOptions{RoleARN: readerRole, STSEndpoint: c.sts}),
-			"assume RAM role at HOST: the access key was rejected",
+			func(c *cloud) credentials.Provider {
+				return c.client.RAMRole(credentials.NewStatic(keyMark, "wrong", ""), role(credentials.RoleOptions{RoleARN: readerRole}))
+			},
+			"assume RAM role at example.com: the access key was rejected",
 		},
 		"wrong OIDC token": {
-			newClient().OIDCRole(credentials.RoleOptions{RoleARN: podRole, OIDCProviderARN: provider, OIDCTokenFile: writeFile(t, "token", "oidc-token-mark-wrong"), STSEndpoint: c.sts}),
-			"assume RAM role with OIDC at HOST: the OIDC token was rejected",
+			func(c *cloud) credentials.Provider {
+				return c.client.OIDCRole(role(credentials.RoleOptions{RoleARN: podRole, OIDCProviderARN: provider, OIDCTokenFile: writeFile(t, "token", oidcMark+"-wrong")}))
+			},
+			"assume RAM role with OIDC at example.com: the OIDC token was rejected",
 		},
 		"no OIDC token": {
-			newClient().OIDCRole(credentials.RoleOptions{RoleARN: podRole, OIDCProviderARN: provider, OIDCTokenFile: "/nowhere/token", STSEndpoint: c.sts}),
+			func(c *cloud) credentials.Provider {
+				return c.client.OIDCRole(role(credentials.RoleOptions{RoleARN: podRole, OIDCProviderARN: provider, OIDCTokenFile: "/nowhere/token"}))
+			},
 			"assume RAM role with OIDC: read /nowhere/token: no such file or directory",
 		},
 		"source without role": {
-			newClient().RAMRole(newClient().OIDCRole(credentials.RoleOptions{RoleARN: readerRole, OIDCProviderARN: provider, OIDCTokenFile: c.tokenFile, STSEndpoint: c.sts}),
-				credentials.RoleOptions{RoleARN: otherRole, STSEndpoint: c.sts}),
-			"assume RAM role: assume RAM role with OIDC at HOST: the OIDC token was rejected",
+			func(c *cloud) credentials.Provider {
+				source := c.client.OIDCRole(role(credentials.RoleOptions{RoleARN: readerRole, OIDCProviderARN: provider, OIDCTokenFile: c.tokenFile}))
+				return c.client.RAMRole(source, role(credentials.RoleOptions{RoleARN: otherRole}))
+			},
+			"assume RAM role: assume RAM role with OIDC at example.com: the OIDC token was rejected",
 		},
 		"nobody there": {
-			newClient().RAMRole(c.key(), credentials.RoleOptions{RoleARN: readerRole, STSEndpoint: "127.0.0.1:1"}),
+			func(c *cloud) credentials.Provider {
+				return c.client.RAMRole(c.key(), credentials.RoleOptions{RoleARN: readerRole, STSEndpoint: "127.0.0.1:1"})
+			},
 			"assume RAM role at 127.0.0.1:1: connection refused",
 		},
-		"no URI": {newClient().URI(credentials.File("/nowhere/" + pathMark[:3])), "read /nowhere/uri: no such file or directory"},
+		"no URI": {
+			func(c *cloud) credentials.Provider { return c.client.URI(credentials.File("/nowhere/uri")) },
+			"read /nowhere/uri: no such file or directory",
+		},
 	}
-	for name, tt := range wrong {
-		_, err := tt.provider.Get(t.Context())
-		if err == nil || err.Error() != strings.Replace(tt.want, "HOST", c.sts, 1) {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		searchFor(t, name, err.Error())
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCloud(t, time.Hour)
+				_, err := tt.provider(c).Get(t.Context())
+				if err == nil || err.Error() != tt.want {
+					t.Fatalf("got %v, want %s", err, tt.want)
+				}
+				searchFor(t, name, err.Error())
+				c.net.closed(t, c.client)
+			})
+		})
 	}
 }
 
 func searchFor(t *testing.T, what, text string) {
 	t.Helper()
-	for _, mark := range []string{keyMark, secretMark, oidcMark, pathMark, dbssim.SessionSecret, dbssim.SessionToken, dbssim.FreeText, "Signature=", "goroutine"} {
+	for _, mark := range []string{
+		keyMark, secretMark, oidcMark, pathMark, metadataToken, dbssim.SessionSecret, dbssim.SessionToken, dbssim.FreeText,
+		"session-secret", "session-token", "Signature=", "goroutine",
+	} {
 		if strings.Contains(text, mark) {
 			t.Errorf("%s: %q holds %s", what, text, mark)
 		}
 	}
 }
 
+// A role whose source's session was revoked asks with a new one.
+func TestRevokedSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(t, time.Hour)
+		source := c.pod()
+		role := c.client.RAMRole(source, credentials.RoleOptions{RoleARN: otherRole, STSEndpoint: stsHost})
+		if err := c.list(t, source); err != nil {
+			t.Fatal(err)
+		}
+		c.sim.RevokeSessions()
+		if err := c.list(t, role); err != nil {
+			t.Error(err)
+		}
+		c.net.closed(t, c.client)
+	})
+}
+
 // An OIDC token that is replaced, as Kubernetes does, is used at the next renewal.
 func TestOIDCTokenIsReadAgain(t *testing.T) {
-	c := newCloud(t, time.Hour)
-	if err := os.WriteFile(c.tokenFile, []byte("not yet"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	p := c.pod()
-	if _, err := p.Get(t.Context()); err == nil {
-		t.Fatal("a wrong token is accepted")
-	}
-	if err := os.WriteFile(c.tokenFile, []byte(oidcMark), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	again := time.NewTicker(100 * time.Millisecond)
-	defer again.Stop()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	for c.list(t, p) != nil {
-		select {
-		case <-again.C:
-		case <-ctx.Done():
-			t.Fatal("the new token is not used")
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(t, time.Hour)
+		if err := os.WriteFile(c.tokenFile, []byte("not-yet"), 0o600); err != nil {
+			t.Fatal(err)
 		}
-	}
+		p := c.pod()
+		if _, err := p.Get(t.Context()); err == nil {
+			t.Fatal("a wrong token is accepted")
+		}
+		if err := os.WriteFile(c.tokenFile, append(bytes.Clone([]byte(oidcMark)), '\n'), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if err := c.list(t, p); err != nil {
+			t.Error(err)
+		}
+		c.net.closed(t, c.client)
+	})
 }
