@@ -3,11 +3,15 @@ package credentials_test
 import (
 	"bufio"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"io"
+	"math/big"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -145,7 +149,7 @@ func (n *network) plain(say answer) func(net.Conn) {
 	}
 }
 
-// secure serves requests over TLS with the certificate of httptest, which is for example.com.
+// secure serves requests over TLS with a certificate for example.com.
 func (n *network) secure(say answer) func(net.Conn) {
 	config := &tls.Config{Certificates: []tls.Certificate{testCertificate()}}
 	return func(conn net.Conn) {
@@ -155,10 +159,28 @@ func (n *network) secure(say answer) func(net.Conn) {
 	}
 }
 
+// testCertificate is for example.com. Its key is of the kind that costs the least.
 var testCertificate = sync.OnceValue(func() tls.Certificate {
-	server := httptest.NewTLSServer(nil)
-	defer server.Close()
-	return server.TLS.Certificates[0]
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		DNSNames:     []string{"example.com"},
+		NotBefore:    time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC), // simulated time begins in 2000
+		NotAfter:     time.Date(2190, 1, 1, 0, 0, 0, 0, time.UTC),
+		IsCA:         true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		panic(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		panic(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 })
 
 // client returns a client in the network.

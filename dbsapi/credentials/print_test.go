@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	yaml "go.yaml.in/yaml/v4"
@@ -15,6 +16,10 @@ import (
 
 // Whatever holds a secret shows none when it is printed or encoded, wherever it is.
 func TestNothingPrintsSecrets(t *testing.T) {
+	synctest.Test(t, testNothingPrintsSecrets)
+}
+
+func testNothingPrintsSecrets(t *testing.T) {
 	const tokenMark = "session-token-mark"
 	cred := credentials.New(keyMark, secretMark, tokenMark, time.Now().Add(time.Hour))
 	static := credentials.NewStatic(keyMark, secretMark, tokenMark)
@@ -28,6 +33,7 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	if _, err := session.Get(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	synctest.Wait()
 	role := newClient().RAMRole(static, credentials.RoleOptions{RoleARN: readerRole})
 	values := map[string]any{
 		"Credentials": cred, "*Credentials": &cred, "Static": static, "*Static": &static, "Text": text, "*Text": &text,

@@ -57,3 +57,9 @@ func (Text) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, hidden) }
 
 // MarshalText encodes no secret, in JSON and YAML too.
 func (Text) MarshalText() ([]byte, error) { return []byte(hidden), nil }
+
+// Format prints no secret, whatever the verb, and does not look at what a renewal changes.
+func (*Session) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "<session>") }
+
+// Format prints no secret, whatever the verb.
+func (*Keys) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, hidden) }

@@ -88,7 +88,7 @@ func handled(h http.Handler) answer {
 	}
 }
 
-// newClient returns a client that trusts the servers of httptest.
+// newClient returns a client that trusts the servers of the tests.
 func newClient() *credentials.Client {
 	return credentials.NewClient(credentials.Options{TLS: &tls.Config{RootCAs: testRoots(), MinVersion: tls.VersionTLS12}})
 }
@@ -98,6 +98,7 @@ var testRoots = sync.OnceValue(func() *x509.CertPool {
 	server := httptest.NewTLSServer(nil)
 	pool.AddCert(server.Certificate()) // the same for all servers of httptest
 	server.Close()
+	pool.AddCert(testCertificate().Leaf)
 	return pool
 })
 
@@ -106,7 +107,7 @@ func quiet(s *httptest.Server) *httptest.Server {
 	return s
 }
 
-func writeFile(t *testing.T, name, text string) string {
+func writeFile(t testing.TB, name, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -251,7 +252,7 @@ func TestOutage(t *testing.T) {
 			if err := c.list(t, p); err != nil {
 				t.Fatalf("%v before the end: %v", time.Until(end), err)
 			}
-			time.Sleep(time.Second)
+			time.Sleep(5 * time.Second)
 		}
 		time.Sleep(5 * time.Second)
 		for range 10 {

@@ -1,0 +1,125 @@
+package credentials_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"aliyun_dbs_exporter/dbsapi/credentials"
+)
+
+// fuzzMark is in everything that a fuzzed server says and that is not a good answer's.
+const fuzzMark = "fuzz-mark"
+
+// FuzzAnswers lets a server say anything, headers included, to every source. Either the keys are those that a strict
+// reader finds in the answer, or there is an error that holds nothing of it.
+func FuzzAnswers(f *testing.F) {
+	add := func(said []byte) {
+		for source := range 3 {
+			f.Add(said, uint8(source))
+		}
+	}
+	good := func(body string) []byte {
+		return fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	}
+	const end = `"Expiration":"2000-01-01T01:00:00Z"`
+	for _, body := range []string{
+		`{"Code":"Success","AccessKeyId":"STS.key","AccessKeySecret":"s","SecurityToken":"t",` + end + `,"Credentials":{"AccessKeyId":"STS.key","AccessKeySecret":"s","SecurityToken":"t",` + end + `}}`,
+		`{"AccessKeyId":"a","AccessKeyId":"b","AccessKeySecret":"s","SecurityToken":"t",` + end + `}`,
+		`{"AccessKeyId":null,"AccessKeySecret":[1],"SecurityToken":{},"Expiration":0}`,
+		`{"Credentials":{"AccessKeyId":"a\r\nb","AccessKeySecret":"Ⱥ","SecurityToken":"\ufeff","Expiration":"9999-12-31T23:59:59.999999999+23:59"}}`,
+		"", "null", "[]", `"` + fuzzMark + `"`, "<html>" + fuzzMark, strings.Repeat("[", 10_000), "{" + strings.Repeat(" ", 70_000) + "}",
+	} {
+		add(good(body))
+	}
+	for _, code := range []string{"NoPermission", "InvalidTimeStamp.Expired", "Throttling.User", "InvalidSecurityToken.Expired", fuzzMark} {
+		for _, status := range []int{400, 403, 429, 500, 503} {
+			add(fmt.Appendf(nil, "HTTP/1.1 %d %s\r\n\r\n{\"Code\":%q,\"Message\":%q}", status, fuzzMark, code, fuzzMark))
+		}
+	}
+	for _, status := range []int{100, 101, 103, 201, 204, 206, 301, 302, 303, 304, 307, 308} {
+		add(fmt.Appendf(nil, "HTTP/1.1 %d X\r\nLocation: http://%s/\r\nContent-Length: 0\r\n\r\n", status, fuzzMark))
+	}
+	add(append([]byte("HTTP/1.1 200 X\r\nContent-Encoding: gzip\r\n\r\n"), zipped(strings.Repeat(" ", 1<<20))...))
+	add([]byte("HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n" + fuzzMark + ": x\r\n\r\n"))
+	add([]byte("HTTP/1.1 200 X\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}"))
+	add([]byte("HTTP/1.0 200\r\n\r\n"))
+	add([]byte("HTTP/1.1 200 X\r\n" + fuzzMark + strings.Repeat("x", 70_000)))
+	add([]byte(fuzzMark))
+
+	token := writeFile(f, "token", oidcMark)
+	f.Fuzz(func(t *testing.T, said []byte, source uint8) {
+		synctest.Test(t, func(t *testing.T) {
+			n := &network{}
+			n.serveAll(func(w io.Writer, _ *http.Request) bool {
+				_, _ = w.Write(said)
+				return false
+			})
+			c := n.client(nil)
+			s := c.URI(credentials.Given("http://" + uriHost + "/"))
+			switch source {
+			case 1:
+				s = c.OIDCRole(credentials.RoleOptions{RoleARN: podRole, STSEndpoint: stsHost, OIDCTokenFile: token})
+			case 2:
+				s = c.ECSRole("", false)
+			}
+			cred, err := s.Get(t.Context())
+			checkFuzzed(t, said, cred, err)
+			// net/http asks again where a connection closes that the request for a metadata token has used.
+			if asked := len(n.asks()); asked > 2*3 {
+				t.Errorf("%d requests", asked)
+			}
+			n.closed(t, c)
+		})
+	})
+}
+
+func checkFuzzed(t *testing.T, said []byte, cred credentials.Credentials, err error) {
+	t.Helper()
+	if err == nil {
+		end := cred.Expiration()
+		for _, part := range []string{cred.AccessKeyID(), cred.AccessKeySecret(), cred.SecurityToken()} {
+			if part == "" || strings.ContainsFunc(part, func(r rune) bool { return r <= ' ' || r > '~' }) {
+				t.Errorf("keys hold %q", part)
+			}
+		}
+		if !end.After(time.Now()) || !bytes.Contains(said, []byte("HTTP/1.")) {
+			t.Errorf("keys that end at %v from %q", end, said)
+		}
+		return
+	}
+	failure, ok := errors.AsType[*credentials.Error](err)
+	if !ok || cred != (credentials.Credentials{}) {
+		t.Fatalf("%#v", err)
+	}
+	if text := fmt.Sprintf("%v %#v", err, err); strings.Contains(text, fuzzMark) {
+		t.Errorf("the error holds what the server said: %s", text)
+	}
+	if !knownClasses[failure.Class] {
+		t.Errorf("unknown class %q for %q", failure.Class, said)
+	}
+}
+
+// knownClasses are the words that errors about an answer are made of.
+var knownClasses = func() map[string]bool {
+	known := make(map[string]bool)
+	for _, tt := range hostile {
+		class, _, _ := strings.Cut(tt.class, " (HTTP")
+		known[class] = true
+	}
+	for _, class := range []string{
+		"the access key was rejected", "the security token was rejected", "the OIDC token has expired", "the OIDC token was rejected",
+		"the role or the OIDC provider does not exist", "access denied, check the role's trust policy and the OIDC provider",
+		"a parameter was rejected, check role_arn, role_session_name and session_duration", "the answer is no name of a role",
+		"connection reset",
+	} {
+		known[class] = true
+	}
+	return known
+}()
