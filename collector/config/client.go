@@ -37,6 +37,7 @@ func (c *Config) NewHTTPClient(dial promconfig.DialContextFunc) (*http.Client, e
 // authorities of http_client and uses its proxy. A nil dial means the network.
 func (c *Config) NewCredentialsClient(dial promconfig.DialContextFunc) (*credentials.Client, error) {
 	options := c.HTTPClient.options()
+	options.TLSConfig.ServerName = "" // it is the API's
 	tlsConfig, err := promconfig.NewTLSConfig(&options.TLSConfig)
 	if err != nil {
 		return nil, errors.New("http_client.tls_config: cannot create a client from these options")
