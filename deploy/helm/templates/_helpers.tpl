@@ -26,7 +26,7 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
-{{/* The labels of an object that may have more: a list of context and these. */}}
+{{/* The labels of an object, merged with those of the values. Takes a list: context, labels. */}}
 {{- define "exporter.labelsWith" -}}
 {{- toYaml (merge (dict) (index . 1) (include "exporter.labels" (index . 0) | fromYaml)) }}
 {{- end }}
@@ -49,17 +49,17 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
-{{/* Whether there is more than one pod: "true" or nothing, as below. */}}
+{{/* "true" if there is more than one pod, else empty. The same holds for the others below. */}}
 {{- define "exporter.sharded" -}}
 {{- if gt (int .Values.sharding.count) 1 }}true{{ end }}
 {{- end }}
 
-{{/* A service in front of shards would answer with any one of them, so theirs has no address of its own. */}}
+{{/* The service of shards is headless, because one with an address would answer with any of them. */}}
 {{- define "exporter.serviceName" -}}
 {{- include "exporter.fullname" . }}{{ if include "exporter.sharded" . }}-headless{{ end }}
 {{- end }}
 
-{{/* Without an address of its own a service translates no port. */}}
+{{/* A headless service does not translate ports. */}}
 {{- define "exporter.servicePort" -}}
 {{- ternary 9977 .Values.service.port (eq (include "exporter.sharded" .) "true") }}
 {{- end }}
@@ -79,7 +79,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if or .Values.webConfig.tls .Values.webConfig.data.tls_server_config }}true{{ end }}
 {{- end }}
 
-{{/* Whether certificates take the place of passwords, which no probe has. */}}
+{{/* Whether client certificates are required. Probes have none. */}}
 {{- define "exporter.clientCertificates" -}}
 {{- with .Values.webConfig.data.tls_server_config }}
 {{- if hasPrefix "Require" (default "" .client_auth_type) }}true{{ end }}
@@ -90,7 +90,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if or .Values.webConfig.authentication .Values.webConfig.data.basic_auth_users (include "exporter.clientCertificates" .) }}true{{ end }}
 {{- end }}
 
-{{/* What the schema cannot say. */}}
+{{/* Checks that the schema cannot express. */}}
 {{- define "exporter.validate" -}}
 {{- with .Values }}
 {{- if and .config .existingConfigMap }}

@@ -22,9 +22,9 @@ metadata:
     {{- end }}
 spec:
   serviceAccountName: {{ include "exporter.serviceAccountName" . }}
-  # It asks nothing of Kubernetes.
+  # The exporter does not use the Kubernetes API.
   automountServiceAccountToken: false
-  # Links are variables such as ALIYUN_DBS_EXPORTER_PORT, and this prefix is the one of flags.
+  # Service links are variables such as ALIYUN_DBS_EXPORTER_PORT, and flags use the same prefix.
   enableServiceLinks: false
   {{- with .Values.imagePullSecrets }}
   imagePullSecrets:
@@ -145,8 +145,8 @@ spec:
   {{- end }}
 {{- end }}
 
-{{/* Under a password or client certificates, that the port is open must do: a probe whose password has changed would kill
-the pod again and again. */}}
+{{/* With a password or client certificates, the probe checks only that the port is open. A probe with a password would
+kill the pod again and again after the password has changed. */}}
 {{- define "exporter.livenessProbe" -}}
 {{- if include "exporter.authenticated" . -}}
 tcpSocket:

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Lets systemd see the unit, and restarts the service after an upgrade if it runs. A new one is not started, because it
-# knows no account yet.
+# Makes systemd load the unit, and restarts the service after an upgrade if it runs. The first installation does not
+# start it, because the configuration has no account yet.
 set -e
 [ -d /run/systemd/system ] || exit 0
 systemctl daemon-reload

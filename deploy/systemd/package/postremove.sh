@@ -1,4 +1,4 @@
 #!/bin/sh
-# Lets systemd forget the unit.
+# Makes systemd drop the unit.
 set -e
 [ ! -d /run/systemd/system ] || systemctl daemon-reload

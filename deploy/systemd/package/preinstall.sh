@@ -1,5 +1,5 @@
 #!/bin/sh
-# Creates the user that the service runs as and that may read the configuration. It stays when the package goes.
+# Creates the user of the service, who may read the configuration. Removing the package keeps the user.
 set -e
 getent passwd aliyun_dbs_exporter >/dev/null ||
   useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin \

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Stops and disables the service, unless the package is only upgraded.
+# Stops and disables the service, unless this is an upgrade.
 set -e
 [ -d /run/systemd/system ] || exit 0
 # dpkg: remove or upgrade; rpm: <number of versions left>
