@@ -59,7 +59,7 @@ func TestPlansThatAlternateLeaveTheOthersAlone(t *testing.T) {
 	})
 }
 
-// Where every plan is slow, they have all requests of the target.
+// If every plan is slow, they have all requests of the target.
 func TestSlowAnswers(t *testing.T) {
 	for _, c := range []struct {
 		pages int

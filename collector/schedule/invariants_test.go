@@ -50,8 +50,8 @@ func (w *world) checkAccount(plans []*plan) {
 	}
 }
 
-// Whatever the load, the faults and the pauses of the server: limits hold, due
-// times add up, and no poll fails because of our own queue.
+// Limits hold, due times add up, and no poll fails because of our own queue,
+// under any load, with faults and with pauses of the server.
 func TestLimitsAndAccountsHold(t *testing.T) {
 	forSeeds(t, 20, func(w *world, random *rand.Rand) {
 		w.shares = true

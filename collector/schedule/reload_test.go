@@ -92,8 +92,8 @@ func TestShorterIntervalDuringASlowPoll(t *testing.T) {
 	})
 }
 
-// What a starving plan has skipped stays when its interval changes, and the old
-// grid adds nothing from then on.
+// A starving plan keeps its count of skips when its interval changes, and the
+// old grid adds nothing from then on.
 func TestSkippedStaysOverAChangeOfInterval(t *testing.T) {
 	simulate(t, func(w *world) {
 		p := plans(1, "plan", plan{pages: 1, latency: quick})

@@ -7,11 +7,13 @@ type JobState struct {
 	// Due is the next due time, or the first one that no poll has served. It is
 	// wall clock time for people; the schedule itself does not use it.
 	Due time.Time
-	// Late is for how long the job has been due, zero up to one interval. A job
-	// that was never run is due since it appeared.
+	// Late is how long the job has been due if that is more than one interval,
+	// and zero otherwise. A job that was never run has been due since it appeared.
 	Late time.Duration
-	// Skipped counts the due times whose successor came before a poll began,
-	// from the end of the first poll on. It never falls while the job stays.
+	// Skipped counts due times without a poll of their own, from the end of the
+	// first poll on: their successor came before a poll began, or they came less
+	// than half an interval after a start that was late. It grows while a job
+	// starves, and it never falls while the job stays.
 	Skipped uint64
 	// Polls counts the polls that have begun. A first listing that was deferred
 	// and starts again is one.

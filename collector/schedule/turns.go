@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// What Wait returns to a caller that uses it wrongly.
+// Errors of a caller that uses Wait wrongly.
 var (
 	errOver = errors.New("schedule: the run has ended")
 	errBusy = errors.New("schedule: the turn before has not ended")
@@ -147,7 +147,7 @@ func (t *Turns) grant(now, lived time.Duration) {
 	t.granted <- struct{}{}
 }
 
-// done is what the caller calls when the answer is there.
+// done is the end that Wait returns.
 func (t *turn) done() {
 	s := t.run.scheduler
 	s.mu.Lock()
