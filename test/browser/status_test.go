@@ -157,7 +157,7 @@ func pending(t *testing.T) *exporter.Process {
 	a.SetFault(dbssim.Everything, dbssim.Fault{Delay: time.Minute})
 	p := exporter.Start(t, exporter.Options{Config: "targets:" + a.target("production", "cn-hangzhou") +
 		"    discovery: {enabled: true}\n    plans: [{id: dbsslow, name: orders-mysql}, {id: dbsslower}]\n"})
-	says(t, p, "/", "0 of 2 plans")
+	says(t, p, "/", "2</strong> not polled yet")
 	return p
 }
 

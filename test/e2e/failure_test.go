@@ -95,8 +95,12 @@ func TestNonsense(t *testing.T) {
 			expectSoon(p, t, map[string]float64{
 				plan("download_tasks", "dbsa", `,status="finish"`): 120,
 				plan("poll_success", "dbsb", ""):                   1,
-				plan("poll_failures_total", "dbsb", ""):            0,
 			})
+			for line := range strings.Lines(p.Stderr.String()) {
+				if strings.Contains(line, "plan_id=dbsb") && strings.Contains(line, `msg="Poll failed"`) && !outOfTime(line) {
+					t.Errorf("the plan beside it failed: %s", line)
+				}
+			}
 			exporter.Eventually(t, func() error {
 				if p.Metrics()[exporter.Series(plan("polls_total", "dbsb", ""))] <= before {
 					return errNothingChanges
@@ -120,6 +124,10 @@ func TestNonsense(t *testing.T) {
 		})
 	}
 }
+
+// outOfTime reports whether a log line is about a poll that missed its second,
+// which every poll can on a busy machine.
+func outOfTime(line string) bool { return strings.Contains(line, "time ran out") }
 
 // The process is healthy from the start, and ready once every plan has been polled.
 func TestReady(t *testing.T) {

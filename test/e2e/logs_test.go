@@ -19,6 +19,12 @@ func TestJSONLogs(t *testing.T) {
 	e := newEndpoint(t, dbssim.Plan{ID: "dbsa"})
 	p := exporter.Start(t, exporter.Options{Config: e.config("", "dbsa", "dbsgone"), Args: []string{"--log.format=json", "--log.level=debug"}})
 	p.Ready()
+	exporter.Eventually(t, func() error {
+		if !strings.Contains(p.Stderr.String(), "Polls failed") {
+			return errNothingChanges
+		}
+		return nil
+	})
 	p.Signal(stopSignals["SIGTERM"])
 	p.Wait(exporter.StopTime)
 	lines := bufio.NewScanner(strings.NewReader(p.Stderr.String()))

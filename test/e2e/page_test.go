@@ -97,7 +97,6 @@ func TestEndsCountOnce(t *testing.T) {
 	var list changing
 	created := time.Now().Add(-time.Hour)
 	running := dbssim.Task{ID: "a", Status: "running", JobType: "cbs_backup_sub_full", Created: created}
-	ended := dbssim.Task{ID: "a", Status: "finish", JobType: "cbs_backup_sub_full", Created: created, Finished: created.Add(30 * time.Minute)}
 	old := finished(5)
 	list.set(append(old, running)...)
 	e := newEndpoint(t, dbssim.Plan{ID: "dbsa", Tasks: list.tasks})
@@ -137,6 +136,9 @@ func TestEndsCountOnce(t *testing.T) {
 	}
 	p := start()
 	check(p, 0)
+	// What ends counts if its time is not before the first listing; Date has whole seconds.
+	end := time.Now().Truncate(time.Second).Add(time.Second)
+	ended := dbssim.Task{ID: "a", Status: "finish", JobType: "cbs_backup_sub_full", Created: end.Add(-30 * time.Minute), Finished: end}
 	list.set(append(old, ended)...)
 	polled(p, 2)
 	check(p, 1)

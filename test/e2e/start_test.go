@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"fmt"
 	"maps"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -85,18 +87,24 @@ func TestCommandLine(t *testing.T) {
 		{"bad flag from the environment", exporter.Options{Env: []string{"ALIYUN_DBS_EXPORTER_SHARD_COUNT=many"}}, 2, nil, []string{"try --help"}},
 		{"version", exporter.Options{Args: []string{"--version"}}, 0, []string{"aliyun_dbs_exporter, version "}, nil},
 		{"help", exporter.Options{Args: []string{"--help"}}, 0, []string{"--config.file", "$ALIYUN_DBS_EXPORTER_CONFIG_FILE", "--shard.index", "--web.config.file"}, nil},
-		{"no file", exporter.Options{Args: []string{"--config.file=nowhere.yml"}}, 1, nil, []string{"read configuration nowhere.yml: no such file or directory; name another with --config.file"}},
+		{"no file", exporter.Options{Args: []string{"--config.file=nowhere.yml"}}, 1, nil, []string{"read configuration nowhere.yml: no such file or directory; name another file with --config.file"}},
 		{
 			"bad file",
 			exporter.Options{Config: strings.Replace(e.config("", "dbsgood"), "poll_interval", "pol_interval", 1)},
 			1, nil,
-			[]string{"config.yml:1: pol_interval: unknown key, did you mean poll_interval?"},
+			[]string{"config.yml:1: pol_interval: unknown key; the keys here are poll_interval, "},
 		},
 		{
 			"bad secret",
 			exporter.Options{Config: strings.Replace(e.config("", "dbsgood"), "region_id:", "access_key_secret: "+secretMark+"\n    region_id:", 1)},
 			1, nil,
 			[]string{"config.yml:5: targets[0].access_key_secret: unknown key"},
+		},
+		{
+			"telemetry path that leaves the root",
+			exporter.Options{Config: e.config("", "dbsgood"), Args: []string{"--web.listen-address=127.0.0.1:0", "--web.telemetry-path=/.."}},
+			1, nil,
+			[]string{`telemetry path`, `must be a path such as /metrics`},
 		},
 		{"bad web file", exporter.Options{Config: e.config("", "dbsgood"), Args: []string{"--config.check", "--web.config.file=nowhere.yml"}}, 1, nil, []string{"nowhere.yml"}},
 		{
@@ -176,4 +184,31 @@ func TestStops(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A port that is taken ends the process before it has called the API.
+func TestPortIsTaken(t *testing.T) {
+	t.Parallel()
+	e := newEndpoint(t, dbssim.Plan{ID: "dbsa"})
+	r := exporter.Run(t, exporter.Options{Config: e.config("", "dbsa"), Args: []string{"--web.listen-address=" + e.address}})
+	if r.Code != 1 || !strings.Contains(r.Stderr, "address already in use") {
+		t.Errorf("exit code is %d:\n%s", r.Code, r.Stderr)
+	}
+	if n := len(e.Requests()); n != 0 {
+		t.Errorf("the API was called %d times", n)
+	}
+}
+
+// SIGHUP during the start neither ends the process nor is lost.
+func TestHangupDuringStart(t *testing.T) {
+	t.Parallel()
+	e := newEndpoint(t, dbssim.Plan{ID: "dbsa"})
+	p := exporter.Start(t, exporter.Options{Config: e.config("", "dbsa"), Signal: syscall.SIGHUP})
+	p.Ready()
+	exporter.Eventually(t, func() error {
+		if n := strings.Count(p.Stderr.String(), "Configuration loaded"); n < 2 {
+			return fmt.Errorf("the configuration was loaded %d times", n)
+		}
+		return nil
+	})
 }

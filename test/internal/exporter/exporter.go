@@ -99,6 +99,9 @@ func Tool(t testing.TB, name string) string {
 
 // Output is what a process writes; it may be read while it grows.
 type Output struct {
+	// first is called before the first piece is kept, if it is set.
+	first func()
+
 	mu  sync.Mutex
 	buf bytes.Buffer
 }
@@ -106,6 +109,9 @@ type Output struct {
 func (o *Output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.buf.Len() == 0 && o.first != nil {
+		o.first()
+	}
 	return o.buf.Write(p)
 }
 
@@ -137,6 +143,8 @@ type Options struct {
 	Scheme string
 	// Address to listen at; a free one where empty.
 	Address string
+	// Signal is sent with the first line of the log, before the process listens.
+	Signal syscall.Signal
 }
 
 // command prepares a run without starting it.
@@ -200,6 +208,9 @@ func Start(t testing.TB, o Options) *Process {
 	p := &Process{t: t, Stdout: new(Output), Stderr: new(Output), exited: make(chan struct{})}
 	p.cmd = command(context.WithoutCancel(t.Context()), t, o)
 	p.cmd.Stdout, p.cmd.Stderr = p.Stdout, p.Stderr
+	if o.Signal != 0 {
+		p.Stderr.first = func() { _ = p.cmd.Process.Signal(o.Signal) }
+	}
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
