@@ -191,7 +191,7 @@ func (o *options) serve(ctx context.Context, load func() (*config.Config, error)
 	}
 
 	var group run.Group
-	group.Add(actor(ctx, func(ctx context.Context) error { <-ctx.Done(); return nil }))
+	group.Add(actor(ctx, func(ctx context.Context) error { <-ctx.Done(); return nil })) // a signal
 	group.Add(actor(ctx, func(ctx context.Context) error { return o.reloadOnHangup(ctx, reloader) }))
 	group.Add(actor(ctx, func(ctx context.Context) error {
 		// A port that is taken ends the process before it has called the API.
@@ -214,12 +214,11 @@ func (o *options) serve(ctx context.Context, load func() (*config.Config, error)
 			}
 		},
 	)
-	err = group.Run()
-	if ctx.Err() != nil {
-		level.Info(o.logger).Log("msg", "Stopped", "reason", context.Cause(ctx))
-		return nil
+	if err = group.Run(); ctx.Err() == nil {
+		return err
 	}
-	return err
+	level.Info(o.logger).Log("msg", "Stopped", "reason", context.Cause(ctx))
+	return nil
 }
 
 // actor makes a member of a run group from a function that ends with its context.

@@ -2,6 +2,7 @@ package poll_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -101,8 +102,10 @@ func (f *fixture) until(limit, step time.Duration, reached func() bool) time.Dur
 func tasks(prefix string, n int) []dbssim.Task {
 	list := make([]dbssim.Task, n)
 	for i := range list {
-		list[i] = dbssim.Task{ID: prefix + string(rune('a'+i/676%26)) + string(rune('a'+i/26%26)) + string(rune('a'+i%26)), Status: "finish", Bytes: 1000,
-			Created: epoch.Add(-2 * time.Hour), Finished: epoch.Add(-time.Hour)}
+		list[i] = dbssim.Task{
+			ID: fmt.Sprintf("%s%05d", prefix, i), Status: "finish", Bytes: 1000,
+			Created: epoch.Add(-2 * time.Hour), Finished: epoch.Add(-time.Hour),
+		}
 	}
 	return list
 }

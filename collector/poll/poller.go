@@ -115,7 +115,7 @@ func (p *Poller) Apply(c *config.Config) error {
 		}
 		next.targets = append(next.targets, t)
 	}
-	p.health.latch(old)
+	_ = p.health.latch(old) // the reload asks nobody to wait
 	p.publish(next)
 	return nil
 }

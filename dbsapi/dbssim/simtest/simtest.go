@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -28,7 +29,11 @@ type Network struct {
 func Serve(t testing.TB, handler http.Handler) *Network {
 	t.Helper()
 	n := &Network{conns: make(chan net.Conn), closed: make(chan struct{})}
-	server := &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0)}
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: time.Hour, // a bubble's time runs fast
+		ErrorLog:          log.New(io.Discard, "", 0),
+	}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
@@ -54,7 +59,7 @@ func (n *Network) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 }
 
-// Accept, Close and Addr make a Network a [net.Listener].
+// Accept returns the server's side of a connection.
 func (n *Network) Accept() (net.Conn, error) {
 	select {
 	case c := <-n.conns:
