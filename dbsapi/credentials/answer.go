@@ -8,13 +8,15 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// keys are credentials as STS, the metadata service and credentials URIs write them.
+// keys are credentials as STS, the metadata service and credentials URIs write
+// them.
 type keys struct {
 	AccessKeyID     secret `json:"AccessKeyId"`
 	AccessKeySecret secret `json:"AccessKeySecret"`
 	SecurityToken   secret `json:"SecurityToken"`
 	Expiration      string `json:"Expiration"`
-	// Code is "Success" in the metadata service's answers; the others have none.
+	// Code is "Success" in the metadata service's answers; the others have
+	// none.
 	Code string `json:"Code"`
 }
 
@@ -65,8 +67,8 @@ func parseInstanceKeys(status int, body []byte) (Credentials, error) {
 	return answer.credentials()
 }
 
-// parse reads a good answer. It takes no member twice or in another case: two readers of such an answer could
-// disagree about whose keys it holds.
+// parse reads a good answer. Members that appear twice are an error, and those
+// in another case are ignored: programs disagree about which of them counts.
 func parse(status int, body []byte, into any) error {
 	if err := checkStatus(status, body); err != nil {
 		return err
@@ -77,7 +79,8 @@ func parse(status int, body []byte, into any) error {
 	return nil
 }
 
-// checkStatus returns what an answer that is no 200 means.
+// checkStatus returns the error that an answer with a status other than 200
+// stands for.
 func checkStatus(status int, body []byte) error {
 	switch {
 	case status == http.StatusOK:
@@ -102,7 +105,7 @@ func checkStatus(status int, body []byte) error {
 		return &Error{Class: "throttled", HTTPStatus: status, kind: passing}
 	case status >= http.StatusInternalServerError:
 		return &Error{Class: "the service failed", HTTPStatus: status, kind: passing}
-	case answer.Code == "": // a proxy says so, or something else in between
+	case answer.Code == "": // from a proxy, or something else in between
 		return &Error{Class: "refused", HTTPStatus: status, kind: broken}
 	}
 	return &Error{Class: "refused", HTTPStatus: status, kind: refused}

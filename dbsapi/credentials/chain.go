@@ -13,9 +13,11 @@ import (
 // link is one source of the default chain.
 type link struct {
 	name string
-	// open returns how to fetch from the source as it is set up now, and nil where it is not set up.
+	// open returns how to fetch from the source as it is set up now, and
+	// nil where it is not set up.
 	open func(*Client) (fetch, error)
-	// probed says that nothing but an answer tells whether the source is set up.
+	// probed says that nothing but an answer tells whether the source is
+	// set up.
 	probed bool
 }
 
@@ -29,9 +31,11 @@ var defaultChain = []*link{
 	{name: "credentials URI", open: (*Client).environmentURI},
 }
 
-// Default returns the chain of environment, OIDC, CLI profile, credentials file, ECS metadata and credentials URI:
-// the first that has credentials gives them, and stays the only one that is asked, because the next ones may be
-// somebody else. For the same reason the search ends at a source that is set up and does not answer.
+// Default returns the chain of environment, OIDC, CLI profile, credentials
+// file, ECS metadata and credentials URI: the first that has credentials gives
+// them, and stays the only one that is asked, because the next ones may be
+// somebody else. For the same reason the search ends at a source that is set up
+// and does not answer.
 func (c *Client) Default() *Session {
 	var chosen atomic.Pointer[link]
 	return NewSession(func(ctx context.Context) (Credentials, error) {
@@ -121,7 +125,8 @@ func (c *Client) environmentURI() (fetch, error) {
 	return c.uri(Given(location)), nil
 }
 
-// regionalSTS returns the endpoint of STS for a region, or that of the environment's where it is empty.
+// regionalSTS returns the endpoint of STS for a region, or that of the
+// environment's where it is empty.
 func regionalSTS(region string, vpc bool) string {
 	region = cmp.Or(region, os.Getenv("ALIBABA_CLOUD_STS_REGION"))
 	switch {

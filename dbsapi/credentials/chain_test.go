@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// chainHome gives the default chain an empty environment and home, without a metadata service.
+// chainHome gives the default chain an empty environment and home, without a
+// metadata service.
 func chainHome(t *testing.T) string {
 	t.Helper()
 	home := t.TempDir()
@@ -138,7 +139,8 @@ func TestDefaultChain(t *testing.T) {
 	}
 }
 
-// The chain of credentials-go asks its last source for ever after one failure; this one starts anew.
+// The chain of credentials-go asks its last source for ever after one failure;
+// this one starts anew.
 func TestDefaultChainRecovers(t *testing.T) {
 	home := chainHome(t)
 	const ini = "[default]\ntype = access_key\naccess_key_secret = x\naccess_key_id = "
@@ -150,7 +152,8 @@ func TestDefaultChainRecovers(t *testing.T) {
 		put(t, home, ".alibabacloud/credentials", ini+"ini-key\n")
 		time.Sleep(time.Second)
 		get(t, p, "ini-key")
-		// A profile that is rotated in place is seen within a minute, and at once when the API rejects the old key.
+		// A profile that is rotated in place is seen within a minute,
+		// and at once when the API rejects the old key.
 		put(t, home, ".alibabacloud/credentials", ini+"second-key\n")
 		time.Sleep(time.Minute)
 		get(t, p, "ini-key")
@@ -160,7 +163,8 @@ func TestDefaultChainRecovers(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		get(t, p, "third-key")
-		// While the file is away, the last keys stay, and no other source is asked.
+		// While the file is away, the last keys stay, and no other
+		// source is asked.
 		put(t, home, ".alibabacloud/credentials", "")
 		put(t, home, ".aliyun/config.json", cli(cliKey("a")))
 		for range 100 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -13,27 +14,32 @@ import (
 )
 
 const (
-	// maxAnswer bounds an answer; the longest known, a session with its token, has two kilobytes. Compressed answers
-	// are not asked for and not unpacked.
+	// maxAnswer bounds an answer. The longest known, a session with its
+	// token, has two kilobytes. The client does not ask for compressed
+	// answers and does not unpack them.
 	maxAnswer = 64 << 10
-	// maxAttempts is how often one renewal asks a source that is out of order.
+	// maxAttempts bounds how often one renewal asks a source that fails.
 	maxAttempts = 3
-	// maxAttemptTime is the most that one attempt may take; STS answers within a second.
+	// maxAttemptTime bounds one attempt. STS answers within a second.
 	maxAttemptTime = 10 * time.Second
 	// firstPause comes before the second attempt; it doubles for the next.
 	firstPause = 250 * time.Millisecond
-	// connectTimeout bounds a connection attempt and a handshake, which can outlast the request that they are for.
+	// connectTimeout bounds a connection attempt and a handshake, because
+	// net/http goes on with them after their request has ended.
 	connectTimeout = 5 * time.Second
-	// idleTimeout keeps a connection for the requests of one renewal; the next one is minutes away.
+	// idleTimeout keeps a connection for the requests of one renewal. The
+	// next renewal is minutes away.
 	idleTimeout = 15 * time.Second
 )
 
 // Options say how requests for credentials leave the machine.
 type Options struct {
-	// TLS holds the certificate authorities to trust, and client certificates; nil trusts those of the system.
+	// TLS holds the certificate authorities to trust, and client
+	// certificates; nil trusts those of the system.
 	TLS *tls.Config
-	// Proxy returns the proxy for a request, nil for none. It is not asked about loopback, link-local and metadata
-	// addresses: a proxy would reach its own, and the metadata service would give it its own role.
+	// Proxy returns the proxy for a request, nil for none. It is not asked
+	// about loopback, link-local and metadata addresses: behind a proxy,
+	// they are the proxy's, and so would be the role.
 	Proxy func(*http.Request) (*url.URL, error)
 	// Dial opens connections; a [net.Dialer] does where it is nil.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -41,8 +47,9 @@ type Options struct {
 	UserAgent string
 }
 
-// Client sends every request for credentials. It is safe for concurrent use. It follows no redirect, which would take
-// an OIDC token along, or bring keys from somewhere else.
+// Client sends every request for credentials. It is safe for concurrent use. It
+// follows no redirects: they would take an OIDC token to another host, or bring
+// keys from one.
 type Client struct {
 	transport *http.Transport
 	userAgent string
@@ -78,7 +85,8 @@ func NewClient(o Options) *Client {
 // CloseIdleConnections closes the connections that no request uses.
 func (c *Client) CloseIdleConnections() { c.transport.CloseIdleConnections() }
 
-// isLocal reports whether a host is this machine, its link, or the metadata service of its cloud.
+// isLocal reports whether a host is this machine, its link, or the metadata
+// service of its cloud.
 func isLocal(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	if err != nil {
@@ -95,15 +103,13 @@ type request struct {
 	form        url.Values
 }
 
-// send returns the status and the body of the answer, which may be that of an error.
+// send returns the status and the body of the answer, whatever the status is.
 func (c *Client) send(ctx context.Context, r request) (status int, body []byte, err error) {
 	req, err := http.NewRequestWithContext(ctx, r.method, r.url, strings.NewReader(r.form.Encode()))
 	if err != nil {
 		return 0, nil, &Error{Class: "the address is malformed"}
 	}
-	for name, values := range r.header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, r.header)
 	if r.form != nil {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
@@ -118,6 +124,9 @@ func (c *Client) send(ctx context.Context, r request) (status int, body []byte, 
 		return 0, nil, cause(err)
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusSwitchingProtocols { // the context does not end its body
+		return 0, nil, &Error{Class: classUnreadable, HTTPStatus: resp.StatusCode, kind: broken}
+	}
 	body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
 	case err != nil:
@@ -128,8 +137,9 @@ func (c *Client) send(ctx context.Context, r request) (status int, body []byte, 
 	return resp.StatusCode, body, nil
 }
 
-// attempts asks until there is an answer that counts, up to n times. Each attempt has its share of the time that the
-// context leaves, so that one that hangs leaves time for another.
+// attempts asks up to n times, until an attempt succeeds or fails in a way that
+// trying again does not change. Each attempt has its share of the time that is
+// left, so that an attempt that hangs leaves time for the next.
 func attempts(ctx context.Context, n int, ask func(context.Context) (Credentials, error)) (Credentials, error) {
 	pause := firstPause
 	for left := n; ; left-- {

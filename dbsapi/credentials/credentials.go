@@ -1,9 +1,12 @@
-// Package credentials provides the access keys and session tokens that sign DBS requests.
+// Package credentials provides the access keys and session tokens that sign DBS
+// requests.
 //
-// credentials-go reads the environment and the profile files. Requests to STS, to the metadata service and to a
-// credentials URI are made here, by [Client]: those of credentials-go follow redirects with the token in the body,
-// read answers of any size, take no context, and clone [http.DefaultTransport] for each one, which leaves no place to
-// bound them. Its errors hold signed URLs and whole answers.
+// The library credentials-go reads the environment and the profile files.
+// [Client] sends the requests to STS, to the metadata service and to
+// credentials URIs itself. Those of credentials-go follow redirects with the
+// OIDC token, read answers of any size and take no context, and their errors
+// hold signed URLs. They cannot be bounded either: the library clones
+// http.DefaultTransport for each request and replaces its dialer.
 package credentials
 
 import (
@@ -11,14 +14,15 @@ import (
 	"time"
 )
 
-// Credentials sign requests. They compare with == by value, and cannot be printed or encoded.
+// Credentials sign requests. Two values with the same content are ==. Printing
+// or encoding them shows no secret.
 type Credentials struct {
 	accessKeyID, accessKeySecret, securityToken secret
 	expiration                                  time.Time
 }
 
-// New returns credentials. Lasting ones have no security token. The expiration is zero where they do not end, or the
-// end is unknown.
+// New returns credentials. The security token is empty for an access key that
+// lasts. The expiration is zero where there is none, or where it is unknown.
 func New(accessKeyID, accessKeySecret, securityToken string, expiration time.Time) Credentials {
 	return Credentials{
 		accessKeyID:     hide(accessKeyID),
@@ -37,7 +41,8 @@ func (c Credentials) AccessKeySecret() string { return c.accessKeySecret.reveal(
 // SecurityToken accompanies temporary credentials; it is empty for others.
 func (c Credentials) SecurityToken() string { return c.securityToken.reveal() }
 
-// Expiration is when temporary credentials end; zero where that is unknown or they do not end.
+// Expiration is when temporary credentials end; zero where that is unknown or
+// they do not end.
 func (c Credentials) Expiration() time.Time { return c.expiration }
 
 // usable reports whether the credentials are there and have not ended.
@@ -47,20 +52,24 @@ func (c Credentials) usable() bool {
 
 // Provider gives credentials. It is safe for concurrent use.
 type Provider interface {
-	// Get returns credentials to sign a request with. It may fetch them, which ends with the context.
-	// Its errors hold no secret, no URL and no text of an answer.
+	// Get returns credentials to sign a request with. It may have to fetch
+	// them, and stops waiting when the context ends. Its errors hold no
+	// secret, no URL and no text of an answer.
 	Get(ctx context.Context) (Credentials, error)
-	// Reject says that the API no longer accepts these credentials. It reports whether the next Get may return others.
+	// Reject says that the API no longer accepts these credentials. It
+	// reports whether the next Get may return others.
 	Reject(Credentials) bool
-	// ExpiresAt returns when the credentials in use end, without fetching any; zero where they do not end, the end
-	// is unknown, or there are none yet.
+	// ExpiresAt returns when the credentials in use end, without fetching
+	// any; zero where they do not end, the end is unknown, or there are
+	// none yet.
 	ExpiresAt() time.Time
 }
 
 // Static are credentials that never change.
 type Static struct{ credentials Credentials }
 
-// NewStatic returns credentials that never change; lasting ones have no security token.
+// NewStatic returns credentials that never change. The security token is empty
+// for an access key that lasts.
 func NewStatic(accessKeyID, accessKeySecret, securityToken string) Static {
 	return Static{New(accessKeyID, accessKeySecret, securityToken, time.Time{})}
 }

@@ -3,21 +3,22 @@ package credentials
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"strconv"
 
 	"aliyun_dbs_exporter/dbsapi/internal/neterr"
 )
 
-// Error is a failure to get credentials. It holds nothing of the request or of the answer but the HTTP status.
+// Error is a failure to get credentials. It holds nothing of the request or of
+// the answer but the HTTP status.
 type Error struct {
 	// Operation is what was tried, such as "assume RAM role".
 	Operation string
-	// Host is who was asked, empty where nobody was.
+	// Host is the host that was asked; empty if none was.
 	Host string
 	// Class says what happened, in words from a fixed list.
 	Class string
-	// HTTPStatus is the status of the answer, 0 where it does not matter or there was none.
+	// HTTPStatus is the status of the answer; 0 if there was none, or if
+	// the answer has a code that says more.
 	HTTPStatus int
 
 	kind kind
@@ -31,8 +32,8 @@ const (
 	refused kind = iota
 	// passing: trying again soon may help.
 	passing
-	// broken: there is no answer that can be believed. Trying again soon does not help, and nothing is known about
-	// what the source would say.
+	// broken: the answer cannot be trusted. Trying again soon does not
+	// help, and what the source would say is unknown.
 	broken
 )
 
@@ -48,7 +49,8 @@ func (e *Error) Error() string {
 	return text
 }
 
-// failed says in which operation an error happened. Errors that already have one, as from a role's source, gain it.
+// failed adds the operation in which an error happened. The error of a role's
+// source already has one, and keeps it.
 func failed(operation, host string, err error) *Error {
 	known, ok := errors.AsType[*Error](err)
 	if !ok {
@@ -63,11 +65,8 @@ func failed(operation, host string, err error) *Error {
 	return &e
 }
 
-// cause describes an error of the network or of a file, which may hold secrets, in words of its own.
+// cause describes a network error, whose text may hold secrets, in fixed words.
 func cause(err error) *Error {
-	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
-		return &Error{Class: pathErr.Path + ": " + pathErr.Err.Error()}
-	}
 	if errors.Is(err, context.Canceled) {
 		return &Error{Class: "canceled", kind: passing}
 	}
@@ -96,9 +95,11 @@ const (
 	classEnded         = "the keys had ended before they arrived, check this machine's clock"
 )
 
-// answerClasses are the error codes of STS that tell a person what to change; the first that fits decides.
+// answerClasses are the error codes of STS that matter here, by their beginning.
+// The first that matches counts.
 //
-// Source: the error codes of AssumeRole and AssumeRoleWithOIDC in the STS documentation.
+// Source: the error codes of AssumeRole and AssumeRoleWithOIDC in the STS
+// documentation.
 var answerClasses = []struct {
 	code, class string
 	kind        kind

@@ -11,7 +11,8 @@ import (
 	"unicode"
 )
 
-// Text is a secret that is given, or in a file that may change. The zero Text is none.
+// Text is a secret that is given, or in a file that may change. The zero Text
+// is none.
 type Text struct {
 	value secret
 	path  string
@@ -21,12 +22,14 @@ type Text struct {
 // Given is a text that does not change.
 func Given(value string) Text { return Text{value: hide(value)} }
 
-// File is the content of a file. It is read every time, which is once a request and from the page cache: a changed
-// secret, as a Kubernetes mount replaces it, is in use at once.
+// File is the content of a file. It is read every time, which is once a request
+// and from the page cache: a changed secret, as a Kubernetes mount replaces it,
+// is in use at once.
 func File(path string) Text { return Text{path: path} }
 
-// Read returns the value without a byte order mark and white space around it. White space and control characters
-// inside are an error: the file is of another kind, or has more in it. Errors do not hold the value.
+// Read returns the value without a byte order mark and white space around it.
+// White space and control characters inside are an error: the file is of
+// another kind, or has more in it. Errors do not hold the value.
 func (t Text) Read() (string, error) {
 	values, err := readTexts(t)
 	if err != nil {
@@ -59,8 +62,8 @@ func tidy(value string) (string, error) {
 	return value, nil
 }
 
-// Keys are an access key, with or without a session token, whose parts may be in files. While a file cannot be read
-// the last good keys stay in use.
+// Keys are an access key, with or without a session token, whose parts may be
+// in files. While a file cannot be read the last good keys stay in use.
 type Keys struct {
 	parts [3]Text // in the order of NewKeys
 
@@ -68,7 +71,8 @@ type Keys struct {
 	last Credentials
 }
 
-// NewKeys returns keys of the given parts; the zero token means that there is none.
+// NewKeys returns keys of the given parts; the zero token means that there is
+// none.
 func NewKeys(accessKeyID, accessKeySecret, securityToken Text) *Keys {
 	k := &Keys{parts: [3]Text{accessKeyID, accessKeySecret, securityToken}}
 	for i, key := range []string{"access_key_id", "access_key_secret", "security_token"} {

@@ -14,7 +14,8 @@ import (
 	"aliyun_dbs_exporter/dbsapi/credentials"
 )
 
-// Values are taken without what editors put around them; what is inside must be one word.
+// Values are taken without what editors put around them; what is inside must be
+// one word.
 func TestTextRead(t *testing.T) {
 	const (
 		inner = "there is white space or a control character inside the value"
@@ -75,7 +76,8 @@ func TestKeysNameTheKey(t *testing.T) {
 	}
 }
 
-// A pipe without a writer, a folder, a device or a large file in the place of a secret holds nobody.
+// A pipe without a writer, a folder, a device or a large file in the place of a
+// secret holds nobody.
 func TestUnusualFiles(t *testing.T) {
 	folder := t.TempDir()
 	pipe := filepath.Join(folder, "pipe")
@@ -110,7 +112,8 @@ func TestUnusualFiles(t *testing.T) {
 	}
 }
 
-// Secrets in files are read again when they change; while a file is away the last good ones stay.
+// Secrets in files are read again when they change; while a file is away the
+// last good ones stay.
 func TestKeys(t *testing.T) {
 	secret := writeFile(t, "secret", secretMark+"\n")
 	k := credentials.NewKeys(credentials.Given(keyMark), credentials.File(secret), credentials.Text{})
@@ -148,7 +151,8 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// mount is a secret as Kubernetes mounts it: files are links to ..data, which is a link to a folder per version.
+// mount is a secret as Kubernetes mounts it: files are links to ..data, which
+// is a link to a folder per version.
 type mount struct {
 	folder string
 	last   string
@@ -168,7 +172,8 @@ func newMount(t *testing.T) *mount {
 	return m
 }
 
-// swap mounts another version, in the steps of the kubelet (AtomicWriter in k8s.io/kubernetes/pkg/volume/util).
+// swap mounts another version, in the steps of the kubelet (AtomicWriter in
+// k8s.io/kubernetes/pkg/volume/util).
 func (m *mount) swap(t *testing.T, version int) {
 	t.Helper()
 	folder := filepath.Join(m.folder, fmt.Sprintf("..2026_11_24_%d", version))
@@ -234,7 +239,8 @@ func TestKeysAreOfOneVersion(t *testing.T) {
 	}
 }
 
-// The same for a link to the folder itself, which goes to and fro, and for files that are replaced one by one.
+// The same for a link to the folder itself, which goes to and fro, and for
+// files that are replaced one by one.
 func TestKeysBehindOtherLinks(t *testing.T) {
 	folder := t.TempDir()
 	for version := range 2 {
@@ -276,7 +282,8 @@ func TestKeysBehindOtherLinks(t *testing.T) {
 	turning.Wait()
 }
 
-// Files that somebody writes one after the other are read until they hold still; while they do not, the last keys stay.
+// Files that somebody writes one after the other are read until they hold
+// still; while they do not, the last keys stay.
 func TestKeysWhileFilesChange(t *testing.T) {
 	folder := t.TempDir()
 	m := &mount{folder: folder}

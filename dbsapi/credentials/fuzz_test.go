@@ -14,11 +14,13 @@ import (
 	"aliyun_dbs_exporter/dbsapi/credentials"
 )
 
-// fuzzMark is in everything that a fuzzed server says and that is not a good answer's.
+// fuzzMark is in everything that a fuzzed server says and that is not a good
+// answer's.
 const fuzzMark = "fuzz-mark"
 
-// FuzzAnswers lets a server say anything, headers included, to every source. Either the keys are those that a strict
-// reader finds in the answer, or there is an error that holds nothing of it.
+// FuzzAnswers lets a server say anything, headers included, to every source.
+// Either the keys are those that a strict reader finds in the answer, or there
+// is an error that holds nothing of it.
 func FuzzAnswers(f *testing.F) {
 	add := func(said []byte) {
 		for source := range 3 {
@@ -71,7 +73,8 @@ func FuzzAnswers(f *testing.F) {
 			}
 			cred, err := s.Get(t.Context())
 			checkFuzzed(t, said, cred, err)
-			// net/http asks again where a connection closes that the request for a metadata token has used.
+			// net/http asks again where a connection closes that
+			// the request for a metadata token has used.
 			if asked := len(n.asks()); asked > 2*3 {
 				t.Errorf("%d requests", asked)
 			}

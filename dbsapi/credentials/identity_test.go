@@ -3,8 +3,10 @@ package credentials_test
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -17,7 +19,8 @@ import (
 	"aliyun_dbs_exporter/dbsapi/credentials"
 )
 
-// pod is a pod with RRSA, on a node whose own role the metadata service gives away.
+// pod is a pod with RRSA, on a node whose own role the metadata service gives
+// away.
 type pod struct {
 	*network
 	client *credentials.Client
@@ -73,7 +76,8 @@ func get(t *testing.T, s *credentials.Session, want string) {
 
 const podFails = "default chain: OIDC: assume RAM role with OIDC at " + podSTS + ": the service failed (HTTP 503)"
 
-// The chain stays with the source that first worked: an outage of STS does not give a pod the node's role.
+// The chain stays with the source that first worked: an outage of STS does not
+// give a pod the node's role.
 func TestChainStaysWithItsSource(t *testing.T) {
 	p := newPod()
 	p.environment(t)
@@ -100,8 +104,9 @@ func TestChainStaysWithItsSource(t *testing.T) {
 	})
 }
 
-// While none has worked, the chain goes on to the next source where one is not there or refuses, and not where one
-// does not answer: that could be the pod's own, which comes back a second later.
+// While none has worked, the chain goes on to the next source where one is not
+// there or refuses, and not where one does not answer: that could be the pod's
+// own, which comes back a second later.
 func TestChainFallsThrough(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -153,7 +158,8 @@ func TestChainWithoutMetadata(t *testing.T) {
 	})
 }
 
-// A configured file is where the token comes from, whatever the environment says.
+// A configured file is where the token comes from, whatever the environment
+// says.
 func TestConfiguredTokenFile(t *testing.T) {
 	p := newPod()
 	p.environment(t)
@@ -180,9 +186,7 @@ func TestConfiguredTokenFile(t *testing.T) {
 func TestProfilesWithRoles(t *testing.T) {
 	key := func(more map[string]any) map[string]any {
 		p := map[string]any{"name": "a", "access_key_id": keyMark, "access_key_secret": secretMark}
-		for name, value := range more {
-			p[name] = value
-		}
+		maps.Copy(p, more)
 		return p
 	}
 	ini := func(lines string) func(*testing.T, string) {
@@ -195,10 +199,7 @@ func TestProfilesWithRoles(t *testing.T) {
 	}
 	assumed := url.Values{"Action": {"AssumeRole"}, "RoleArn": {readerRole}, "RoleSessionName": {"test"}, "DurationSeconds": {"3600"}, "AccessKeyId": {keyMark}}
 	change := func(v url.Values, pairs ...string) url.Values {
-		next := url.Values{}
-		for name, values := range v {
-			next[name] = values
-		}
+		next := maps.Clone(v)
 		for i := 0; i < len(pairs); i += 2 {
 			next.Set(pairs[i], pairs[i+1])
 		}
@@ -229,10 +230,14 @@ func TestProfilesWithRoles(t *testing.T) {
 			"OIDCProviderArn": {provider}, "OIDCToken": {oidcMark},
 		}, ""},
 		{"EcsRamRole", profile(map[string]any{"name": "a", "mode": "EcsRamRole", "ram_role_name": "reader"}), url.Values{}, ""},
-		{"CloudSSO", profile(map[string]any{"name": "a", "mode": "CloudSSO", "cloud_sso_sign_in_url": "http://evil.example"}), nil,
-			"default chain: no source has credentials (environment: not there; CLI profile: the profile's mode needs a person, runs commands or rewrites files; credentials file: not there)"},
-		{"circle", profile(map[string]any{"name": "a", "mode": "ChainableRamRoleArn", "source_profile": "a", "ram_role_arn": readerRole}), nil,
-			"default chain: no source has credentials (environment: not there; CLI profile: the profiles build on each other in a circle; credentials file: not there)"},
+		{
+			"CloudSSO", profile(map[string]any{"name": "a", "mode": "CloudSSO", "cloud_sso_sign_in_url": "http://evil.example"}), nil,
+			"default chain: no source has credentials (environment: not there; CLI profile: the profile's mode needs a person, runs commands or rewrites files; credentials file: not there)",
+		},
+		{
+			"circle", profile(map[string]any{"name": "a", "mode": "ChainableRamRoleArn", "source_profile": "a", "ram_role_arn": readerRole}), nil,
+			"default chain: no source has credentials (environment: not there; CLI profile: the profiles build on each other in a circle; credentials file: not there)",
+		},
 		{"null profile", func(t *testing.T, home string) {
 			put(t, home, ".aliyun/config.json", `{"current":"a","profiles":[null,{"name":"a","mode":"AK","access_key_id":"x","access_key_secret":"y"}]}`)
 		}, nil, "default chain: no source has credentials (environment: not there; CLI profile: the profile is not there or lacks a key; credentials file: not there)"},
@@ -244,7 +249,8 @@ func TestProfilesWithRoles(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.set(t, chainHome(t))
-			// The metadata service is there for profiles that name it.
+			// The metadata service is there for profiles that name
+			// it.
 			t.Setenv("ALIBABA_CLOUD_ECS_METADATA_DISABLED", fmt.Sprint(!strings.Contains(strings.ToLower(tt.name), "ecs")))
 			synctest.Test(t, func(t *testing.T) {
 				n := &network{}
@@ -263,9 +269,7 @@ func TestProfilesWithRoles(t *testing.T) {
 				} else if tt.want != nil {
 					last := seen[len(seen)-1]
 					got := last.URL.Query()
-					for name, values := range last.PostForm {
-						got[name] = values
-					}
+					maps.Copy(got, last.PostForm)
 					for _, name := range []string{"Version", "Format", "Timestamp", "SignatureMethod", "SignatureVersion", "SignatureNonce", "Signature"} {
 						got.Del(name)
 					}
@@ -279,7 +283,8 @@ func TestProfilesWithRoles(t *testing.T) {
 	}
 }
 
-// What leaves the machine: no cookies, no referrer, no offer to unpack; the configured name and proxy.
+// What leaves the machine: no cookies, no referrer, no offer to unpack; the
+// configured name and proxy.
 func TestRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{}
@@ -309,7 +314,8 @@ func TestRequests(t *testing.T) {
 	})
 }
 
-// A user in the URL of a credentials URI is shown to that host alone, and not in errors.
+// A user in the URL of a credentials URI is shown to that host alone, and not
+// in errors.
 func TestURIWithUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{}
@@ -368,7 +374,8 @@ func TestProxy(t *testing.T) {
 	})
 }
 
-// A renewal uses one connection for all its requests, which is closed a while after.
+// A renewal uses one connection for all its requests, which is closed a while
+// after.
 func TestConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{}
@@ -403,7 +410,7 @@ func TestCallerLeaves(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(time.Second, cancel)
 			begin := time.Now()
-			if _, err := s.Get(ctx); err != context.Canceled || time.Since(begin) != time.Second {
+			if _, err := s.Get(ctx); !errors.Is(err, context.Canceled) || time.Since(begin) != time.Second {
 				t.Errorf("%s: %v after %v", name, err, time.Since(begin))
 			}
 		}

@@ -13,16 +13,19 @@ import (
 const (
 	metadataHost = "100.100.100.200"
 	metadataURL  = "http://" + metadataHost + "/latest/"
-	// metadataTimeout bounds one request to the metadata service, which is on the same host. Outside of ECS nobody
-	// answers, and from a container the answer to the request for a token may be lost on its second hop.
+	// metadataTimeout bounds one request to the metadata service, which is
+	// on the same host. Outside of ECS nothing answers. In a container, the
+	// answer with the token may be lost at its second hop.
 	metadataTimeout = 2 * time.Second
 )
 
-// rolePattern is what the name of a RAM role may be (CreateRole, RAM documentation).
+// rolePattern is what the name of a RAM role may be (CreateRole, RAM
+// documentation).
 var rolePattern = regexp.MustCompile(`^[A-Za-z0-9._@-]{1,64}$`)
 
-// ECSRole takes the credentials of the RAM role that is attached to this ECS instance from its metadata service.
-// The role's name is asked for where it is empty. With disableIMDSv1 only the session-oriented mode is used.
+// ECSRole takes the credentials of this ECS instance's RAM role from its
+// metadata service. An empty role name means the role that the service names.
+// With disableIMDSv1, requests without a token are not made.
 func (c *Client) ECSRole(roleName string, disableIMDSv1 bool) *Session {
 	return NewSession(c.ecsRole(roleName, disableIMDSv1, maxAttempts))
 }
@@ -48,15 +51,19 @@ func (c *Client) ecsRole(roleName string, disableIMDSv1 bool, n int) fetch {
 	}
 }
 
-// askMetadata reads a role's keys, with a token where the service gives one.
+// askMetadata reads a role's keys, with a token if the service gives one.
 func (c *Client) askMetadata(ctx context.Context, role string, tokenOnly bool) (Credentials, error) {
 	token, err := c.metadata(ctx, http.MethodPut, "api/token", http.Header{"X-Aliyun-Ecs-Metadata-Token-Ttl-Seconds": {"60"}})
-	if err != nil && tokenOnly {
-		return Credentials{}, err
+	token = strings.TrimSpace(token)
+	if err == nil && (token == "" || !hide(token).isKey()) {
+		err = &Error{Class: classUnreadable, kind: broken}
 	}
 	header := http.Header{}
-	if err == nil && hide(token).isKey() {
+	switch {
+	case err == nil:
 		header.Set("X-Aliyun-Ecs-Metadata-Token", token)
+	case tokenOnly:
+		return Credentials{}, err
 	}
 	const folder = "meta-data/ram/security-credentials/"
 	if role == "" {

@@ -52,7 +52,8 @@ func (n *network) dial(_ context.Context, _, address string) (net.Conn, error) {
 	return &countingConn{Conn: client, n: n}, nil
 }
 
-// bufferedConn takes what the other side writes at once, as the kernel does for a server that does not read.
+// bufferedConn takes what the other side writes at once, as the kernel does for
+// a server that does not read.
 type bufferedConn struct {
 	net.Conn
 	pieces chan []byte
@@ -124,7 +125,8 @@ func (n *network) seen() []*http.Request {
 	return n.requests
 }
 
-// answer writes what a server says to a request. It closes the connection where it returns false.
+// answer writes what a server says to a request. It closes the connection where
+// it returns false.
 type answer func(w io.Writer, r *http.Request) bool
 
 // plain serves requests with an answer.
@@ -159,7 +161,8 @@ func (n *network) secure(say answer) func(net.Conn) {
 	}
 }
 
-// testCertificate is for example.com. Its key is of the kind that costs the least.
+// testCertificate is for example.com. Its key is of the kind that costs the
+// least.
 var testCertificate = sync.OnceValue(func() tls.Certificate {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -196,7 +199,8 @@ const (
 	metadataHost = "100.100.100.200"
 )
 
-// sources are the ways to temporary keys, each from one server that says the same.
+// sources are the ways to temporary keys, each from one server that says the
+// same.
 func sources(t *testing.T, c *credentials.Client) map[string]*credentials.Session {
 	t.Helper()
 	role := credentials.RoleOptions{
@@ -237,7 +241,8 @@ func (n *network) asks() (asks []*http.Request) {
 	return asks
 }
 
-// closed fails the test if the client keeps connections that it has no use for, and ends the network.
+// closed fails the test if the client keeps connections that it has no use for,
+// and ends the network.
 func (n *network) closed(t *testing.T, c *credentials.Client) {
 	t.Helper()
 	synctest.Wait()
@@ -248,7 +253,8 @@ func (n *network) closed(t *testing.T, c *credentials.Client) {
 	time.Sleep(2 * time.Hour) // servers that hang notice
 }
 
-// goodKeys are keys in the words of every source: STS wraps them, the metadata service adds a code.
+// goodKeys are keys in the words of every source: STS wraps them, the metadata
+// service adds a code.
 func goodKeys(change func(keys map[string]any)) map[string]any {
 	keys := map[string]any{
 		"AccessKeyId": "STS.key", "AccessKeySecret": "session-secret", "SecurityToken": "session-token",

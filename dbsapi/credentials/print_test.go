@@ -14,7 +14,8 @@ import (
 	"aliyun_dbs_exporter/dbsapi/credentials"
 )
 
-// Whatever holds a secret shows none when it is printed or encoded, wherever it is.
+// Whatever holds a secret shows none when it is printed or encoded, wherever it
+// is.
 func TestNothingPrintsSecrets(t *testing.T) {
 	synctest.Test(t, testNothingPrintsSecrets)
 }
@@ -64,7 +65,8 @@ func testNothingPrintsSecrets(t *testing.T) {
 			}
 		}
 	}
-	// Typed fields, which reflection reads in another way than those of an interface.
+	// Typed fields, which reflection reads in another way than those of an
+	// interface.
 	typed := struct {
 		a credentials.Credentials
 		b credentials.Static

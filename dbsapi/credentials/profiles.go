@@ -17,7 +17,8 @@ import (
 const (
 	// maxConfig bounds a file of profiles.
 	maxConfig = 1 << 20
-	// maxProfileChain bounds how many profiles may assume each other's roles.
+	// maxProfileChain bounds how many profiles may assume each other's
+	// roles.
 	maxProfileChain = 8
 )
 
@@ -89,8 +90,9 @@ func (c *Client) cliProfile() (fetch, error) {
 	return c.openProfile(path, config.Profiles, name, maxProfileChain)
 }
 
-// openProfile returns how to fetch from a profile. Those that run a command or rewrite the file are not for a daemon,
-// and the session of a person who has logged in (CloudSSO) ends within the day. Depth bounds how many profiles may
+// openProfile returns how to fetch from a profile. Those that run a command or
+// rewrite the file are not for a daemon, and the session of a person who has
+// logged in (CloudSSO) ends within the day. Depth bounds how many profiles may
 // build on each other.
 func (c *Client) openProfile(path string, all []cliProfile, name string, depth int) (fetch, error) {
 	i := slices.IndexFunc(all, func(p cliProfile) bool { return p.Name == name })
@@ -125,7 +127,8 @@ func (c *Client) openProfile(path string, all []cliProfile, name string, depth i
 	return nil, &Error{Class: classBadProfile}
 }
 
-// fetched is the source of a role that a profile builds on. It is asked at every renewal of the role.
+// fetched is the source of a role that a profile builds on. It is asked at
+// every renewal of the role.
 type fetched struct{ fetch fetch }
 
 func (f fetched) Get(ctx context.Context) (Credentials, error) { return f.fetch(ctx) }
@@ -173,7 +176,8 @@ func (c *Client) iniProfile() (fetch, error) {
 	return nil, &Error{Class: classBadProfile}
 }
 
-// configPath returns the file that an environment variable names, or one below the home.
+// configPath returns the file that an environment variable names, or one below
+// the home.
 func configPath(variable, name string) string {
 	if path := os.Getenv(variable); path != "" {
 		return path

@@ -9,21 +9,25 @@ import (
 )
 
 const (
-	// maxAhead is how long before their end credentials are renewed; short-lived ones are renewed in the last third
-	// of their life.
+	// maxAhead is how long before their end credentials are renewed;
+	// short-lived ones are renewed in the last third of their life.
 	maxAhead = 3 * time.Minute
-	// maxKeep is how long credentials are kept at the most. No session of STS lasts longer, whatever the answer says.
+	// maxKeep bounds how long credentials are kept. No session of STS lasts
+	// longer, whatever the answer says.
 	maxKeep = 12 * time.Hour
-	// One renewal takes what its caller has left, within these bounds: it serves the other callers too, and the
-	// longest chain in use asks twice.
+	// A renewal may take as long as the caller that starts it can wait,
+	// within these bounds: other callers share it, and a role that is
+	// assumed by another role asks twice.
 	minRenewalTime = 15 * time.Second
 	maxRenewalTime = 40 * time.Second
-	// renewalPace is the least time between two renewals of credentials that are good, and between two that rejected
-	// credentials force. It is also how often a source is asked that does not say when its credentials end: the
-	// environment and profile files, whose keys are rotated in place.
+	// renewalPace is the least time between two renewals of good
+	// credentials, and between two renewals that the API forces by
+	// rejecting them. Sources that do not say when their credentials end,
+	// such as profile files, are asked as often.
 	renewalPace = time.Minute
-	// A failed renewal answers for the next ones, so that hundreds of plans do not turn an outage of STS into a flood:
-	// for a second first, then for twice as long each time, up to a minute, or to three seconds where the cause
+	// After a failure no renewal starts for firstHold, then for twice as
+	// long each time, up to renewalPace: hundreds of plans must not turn an
+	// outage of STS into a flood. The most is passingHold if the cause
 	// passes and the credentials are about to end.
 	firstHold   = time.Second
 	passingHold = 3 * time.Second
@@ -32,32 +36,37 @@ const (
 // fetch gets credentials from a source. It ends with its context.
 type fetch = func(context.Context) (Credentials, error)
 
-// Session keeps temporary credentials valid. There is one renewal at a time, which all callers share. It starts
-// before the credentials end; until then callers go on with what they have, whether it succeeds or not.
+// Session keeps temporary credentials valid. There is one renewal at a time,
+// which all callers share. It starts before the credentials end, and callers use
+// these until then, whether the renewal succeeds or not.
 type Session struct {
 	fetch fetch
 	group singleflight.Group
 
 	mu      sync.Mutex
 	current Credentials
-	// renewAt is when the current credentials are due; no renewal starts before heldUntil.
+	// renewAt is when the current credentials are due; no renewal starts
+	// before heldUntil.
 	renewAt, heldUntil time.Time
-	// forced says that the API rejected the current credentials, and forcedAt when it last did: callers wait for
-	// others.
+	// forced means that the API has rejected the current credentials, so
+	// that callers wait for the renewal. It last did at forcedAt.
 	forced   bool
 	forcedAt time.Time
-	// failure is the outcome of the last renewal, and failures how many have failed in a row.
+	// failure is the outcome of the last renewal, and failures how many
+	// have failed in a row.
 	failure  error
 	failures int
 }
 
-// NewSession returns a session whose credentials come from fetch. A fetch may outlive the caller that started it: it
-// ends by its own context, which has a deadline.
+// NewSession returns a session whose credentials come from fetch. The context of
+// a fetch has a deadline of its own, because a fetch may outlast the caller that
+// started it.
 func NewSession(fetch func(context.Context) (Credentials, error)) *Session {
 	return &Session{fetch: fetch}
 }
 
-// Get returns the current credentials, or waits for new ones where there are none.
+// Get returns the current credentials, or waits for new ones where there are
+// none.
 func (s *Session) Get(ctx context.Context) (Credentials, error) {
 	now, due := s.state()
 	if !due {
@@ -75,7 +84,8 @@ func (s *Session) Get(ctx context.Context) (Credentials, error) {
 	}
 }
 
-// renewalTime is how long a renewal may take that a caller starts.
+// renewalTime is how long a renewal may take that a caller with this context
+// starts.
 func renewalTime(ctx context.Context) time.Duration {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -84,7 +94,8 @@ func renewalTime(ctx context.Context) time.Duration {
 	return min(max(time.Until(deadline), minRenewalTime), maxRenewalTime)
 }
 
-// holding is what a session has: credentials that may be used, or the reason why there are none.
+// holding is what a session has: credentials that may be used, or the reason
+// why there are none.
 type holding struct {
 	cred   Credentials
 	err    error
@@ -109,7 +120,7 @@ func (s *Session) state() (have holding, due bool) {
 	return have, due
 }
 
-// renew fetches new credentials, unless a renewal that ended just now has brought some.
+// renew fetches new credentials, unless another renewal has just ended.
 func (s *Session) renew(ctx context.Context, timeout time.Duration) (Credentials, error) {
 	if have, due := s.state(); !due {
 		return have.cred, have.err
@@ -135,7 +146,7 @@ func (s *Session) renew(ctx context.Context, timeout time.Duration) (Credentials
 	return cred, nil
 }
 
-// keep is how long credentials are used before others are fetched.
+// keep is for how long credentials are used before a renewal.
 func keep(cred Credentials, now time.Time) time.Duration {
 	if cred.expiration.IsZero() {
 		return renewalPace
@@ -144,7 +155,7 @@ func keep(cred Credentials, now time.Time) time.Duration {
 	return min(life-min(maxAhead, life/3), maxKeep)
 }
 
-// hold is for how long the failure answers that came last.
+// hold is for how long no renewal starts after the last failure.
 func (s *Session) hold(k kind) time.Duration {
 	end := s.current.expiration
 	if s.current.usable() && (end.IsZero() || time.Until(end) > maxAhead) {
@@ -157,9 +168,10 @@ func (s *Session) hold(k kind) time.Duration {
 	return min(firstHold<<min(s.failures-1, 6), most) // 2^6 s is more than a minute
 }
 
-// Reject makes the next Get wait for others if these credentials are still the current ones. Those who reject the
-// same share one renewal. An API that rejects whatever it is given forces one a minute: in between, Reject returns
-// false.
+// Reject makes the next Get wait for a renewal if these credentials are still
+// the current ones. Callers that reject the same credentials share one renewal.
+// An API that rejects all credentials forces one renewal a minute; in between,
+// Reject returns false.
 func (s *Session) Reject(c Credentials) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -175,7 +187,8 @@ func (s *Session) Reject(c Credentials) bool {
 	}
 }
 
-// ExpiresAt returns when the current credentials end, zero where they do not, or there are none.
+// ExpiresAt returns when the current credentials end, zero where they do not,
+// or there are none.
 func (s *Session) ExpiresAt() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()

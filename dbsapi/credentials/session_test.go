@@ -11,7 +11,8 @@ import (
 	"aliyun_dbs_exporter/dbsapi/credentials"
 )
 
-// source is a source of keys that live for a while; it counts how often it is asked.
+// source is a source of keys that live for a while; it counts how often it is
+// asked.
 type source struct {
 	life  time.Duration // 0: they do not say when they end
 	delay time.Duration
@@ -36,7 +37,8 @@ func (s *source) fetch(ctx context.Context) (credentials.Credentials, error) {
 	return credentials.New(fmt.Sprint("key-", s.calls), "x", "", end), nil
 }
 
-// Keys of every lifetime are renewed before their end, in the background; nobody waits but the first.
+// Keys of every lifetime are renewed before their end, in the background;
+// nobody waits but the first.
 func TestSessionRenews(t *testing.T) {
 	tests := []struct {
 		life  time.Duration
@@ -74,8 +76,9 @@ func TestSessionRenews(t *testing.T) {
 	}
 }
 
-// A renewal that fails is tried again after 1, 2 and then 3 seconds, keys that are good go on to their end, and a
-// failure answers for others that come with it.
+// A renewal that fails is tried again after 1, 2 and then 3 seconds, keys that
+// are good go on to their end, and a failure answers for others that come with
+// it.
 func TestSessionOutlastsAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{life: 3 * time.Minute}
@@ -112,7 +115,8 @@ func TestSessionOutlastsAnOutage(t *testing.T) {
 	})
 }
 
-// A renewal goes on when the caller that started it leaves, and has an end of its own.
+// A renewal goes on when the caller that started it leaves, and has an end of
+// its own.
 func TestSessionRenewalHasItsOwnEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{life: time.Hour, delay: 10 * time.Second}
@@ -156,7 +160,8 @@ func TestSessionReject(t *testing.T) {
 	})
 }
 
-// Good keys are renewed once a minute at the most, whatever their source says about their end.
+// Good keys are renewed once a minute at the most, whatever their source says
+// about their end.
 func TestSessionPace(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -190,7 +195,8 @@ func TestSessionPace(t *testing.T) {
 	}
 }
 
-// Keys that have ended when they arrive are refused, and those that are there stay.
+// Keys that have ended when they arrive are refused, and those that are there
+// stay.
 func TestSessionRefusesEndedKeys(t *testing.T) {
 	const want = "renew credentials: the keys had ended before they arrived, check this machine's clock"
 	synctest.Test(t, func(t *testing.T) {
@@ -249,7 +255,8 @@ func TestSessionSharesRejections(t *testing.T) {
 	})
 }
 
-// An API that rejects whatever it is given forces one renewal a minute, not one per poll.
+// An API that rejects whatever it is given forces one renewal a minute, not one
+// per poll.
 func TestSessionAgainstAnAPIThatRejectsAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{life: time.Hour}
@@ -274,7 +281,8 @@ func TestSessionAgainstAnAPIThatRejectsAll(t *testing.T) {
 	})
 }
 
-// Where a renewal after a rejection fails, the caller hears why, and the old keys stay: the API may take them again.
+// Where a renewal after a rejection fails, the caller hears why, and the old
+// keys stay: the API may take them again.
 func TestSessionRejectDuringAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{life: time.Hour}

@@ -10,14 +10,16 @@ import (
 )
 
 const (
-	// maxFile bounds a file that holds secrets; session tokens have about a kilobyte.
+	// maxFile bounds a file that holds secrets; session tokens have about a
+	// kilobyte.
 	maxFile = 64 << 10
-	// maxReads bounds how often the files of one block are read to find one version of them.
+	// maxReads bounds how often the files of one block are read to find one
+	// version of them.
 	maxReads = 20
 )
 
-// readTexts returns the values of texts. Those in files are of one version: none is from before a change whose result
-// another one has.
+// readTexts returns the values of texts. Those in files are of one version:
+// none is from before a change whose result another one has.
 func readTexts(texts ...Text) ([]string, error) {
 	for range maxReads {
 		s := snapshot{folders: make(map[string]folder), opened: make(map[string]fs.FileInfo)}
@@ -28,20 +30,23 @@ func readTexts(texts ...Text) ([]string, error) {
 	return nil, &Error{Operation: "read credentials", Class: "the files change faster than they can be read"}
 }
 
-// folder is where the files of a folder are. Kubernetes replaces all files of a mounted secret at once by turning the
-// link ..data to another folder; those behind it are fixed.
+// folder is where the files of a folder are. Kubernetes replaces all files of a
+// mounted secret at once by turning the link ..data to another folder; those
+// behind it are fixed.
 type folder struct {
 	path  string
 	fixed bool
 }
 
-// snapshot is one reading of files. Links to folders are followed once, and all files come from behind them.
+// snapshot is one reading of files. Links to folders are followed once, and all
+// files come from behind them.
 type snapshot struct {
 	folders map[string]folder      // by the folder's name
 	opened  map[string]fs.FileInfo // by path, but the fixed ones
 }
 
-// read returns the values of texts, which are of one version unless something has changed meanwhile.
+// read returns the values of texts, which are of one version unless something
+// has changed meanwhile.
 func (s *snapshot) read(texts []Text) ([]string, error) {
 	values := make([]string, len(texts))
 	for i, t := range texts {
@@ -84,8 +89,9 @@ func (s *snapshot) file(path string) ([]byte, error) {
 	return content, err
 }
 
-// readRegular returns the content of a regular file of at most limit bytes, and what was opened. It cannot block: a
-// pipe or a device is not opened, and one that takes the place of a file is opened without waiting, and not read.
+// readRegular returns the content of a regular file of at most limit bytes, and
+// what was opened. It cannot block: a pipe or a device is not opened, and one
+// that takes the place of a file is opened without waiting, and not read.
 func readRegular(path string, limit int64) ([]byte, fs.FileInfo, error) {
 	errNotRegular := errors.New("it is not a regular file")
 	info, err := os.Stat(path)
@@ -99,7 +105,7 @@ func readRegular(path string, limit int64) ([]byte, fs.FileInfo, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	switch info, err = f.Stat(); {
 	case err != nil:
 		return nil, nil, err
@@ -125,7 +131,8 @@ func locate(name string) folder {
 	return folder{path: path}
 }
 
-// changed reports whether files changed while they were read. Where that failed they may have gone with their folder.
+// changed reports whether files changed while they were read. Where that failed
+// they may have gone with their folder.
 func (s *snapshot) changed(readFailed bool) bool {
 	for path, info := range s.opened {
 		now, err := os.Stat(path)

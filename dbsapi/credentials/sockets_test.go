@@ -40,7 +40,8 @@ func settled(t *testing.T, before int) {
 	}
 }
 
-// sampleHeap returns a function that stops sampling and returns the most heap that was in use.
+// sampleHeap returns a function that stops sampling and returns the most heap
+// that was in use.
 func sampleHeap() (peak func() uint64) {
 	runtime.GC()
 	var most atomic.Uint64
@@ -67,7 +68,8 @@ func sampleHeap() (peak func() uint64) {
 	}
 }
 
-// Over real sockets too, an answer that unpacks to hundreds of megabytes costs next to nothing.
+// Over real sockets too, an answer that unpacks to hundreds of megabytes costs
+// next to nothing.
 func TestBombOverSockets(t *testing.T) {
 	packed := []byte(bomb())
 	server := quiet(httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -122,7 +124,8 @@ func TestTokenIsNotRedirected(t *testing.T) {
 	}
 }
 
-// A hundred polls with keys that have ended ask a few times, and leave no connection behind.
+// A hundred polls with keys that have ended ask a few times, and leave no
+// connection behind.
 func TestEndedKeysOverSockets(t *testing.T) {
 	var asked atomic.Int32
 	server := quiet(httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -39,7 +39,8 @@ const (
 	provider   = "acs:ram::1:oidc-provider/ack"
 )
 
-// cloud is an account with a plan, and every service that issues temporary keys for it, in a network in memory.
+// cloud is an account with a plan, and every service that issues temporary keys
+// for it, in a network in memory.
 type cloud struct {
 	*dbssim.Tokens
 	net       *network
@@ -190,7 +191,8 @@ func inCloud(t *testing.T, lifetime time.Duration, test func(t *testing.T, c *cl
 	}
 }
 
-// Every source gives keys that the API accepts, says when they end, and is asked once for as long as they are good.
+// Every source gives keys that the API accepts, says when they end, and is
+// asked once for as long as they are good.
 func TestSources(t *testing.T) {
 	asks := map[string]int{"ecs_ram_role": 3, "ram_role_arn from oidc_role_arn": 2, "ram_role_arn from ram_role_arn from credentials_uri": 3}
 	inCloud(t, time.Hour, func(t *testing.T, c *cloud, name string, p *credentials.Session) {
@@ -239,8 +241,8 @@ func TestRenewalInTime(t *testing.T) {
 	}
 }
 
-// While the source is down, good keys go on to their end; then requests fail for want of credentials, and the first
-// renewal that works ends that.
+// While the source is down, good keys go on to their end; then requests fail
+// for want of credentials, and the first renewal that works ends that.
 func TestOutage(t *testing.T) {
 	inCloud(t, time.Hour, func(t *testing.T, c *cloud, _ string, p *credentials.Session) {
 		if err := c.list(t, p); err != nil {
@@ -269,7 +271,8 @@ func TestOutage(t *testing.T) {
 	})
 }
 
-// Keys that the API no longer accepts are renewed at once, and the request succeeds with the new ones.
+// Keys that the API no longer accepts are renewed at once, and the request
+// succeeds with the new ones.
 func TestRevoked(t *testing.T) {
 	inCloud(t, time.Hour, func(t *testing.T, c *cloud, _ string, p *credentials.Session) {
 		for range 3 {
@@ -307,7 +310,8 @@ func TestOneRenewalAtATime(t *testing.T) {
 	})
 }
 
-// The error of a source on top of another says what was tried, with whom, and what happened.
+// The error of a source on top of another says what was tried, with whom, and
+// what happened.
 func TestSourceErrors(t *testing.T) {
 	role := func(o credentials.RoleOptions) credentials.RoleOptions {
 		o.STSEndpoint = stsHost
@@ -409,7 +413,8 @@ func TestRevokedSource(t *testing.T) {
 	})
 }
 
-// An OIDC token that is replaced, as Kubernetes does, is used at the next renewal.
+// An OIDC token that is replaced, as Kubernetes does, is used at the next
+// renewal.
 func TestOIDCTokenIsReadAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCloud(t, time.Hour)

@@ -7,6 +7,7 @@ import (
 	"crypto/sha1" //nolint:gosec // HMAC-SHA1 is the signature that STS documents
 	"encoding/base64"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -16,7 +17,8 @@ import (
 
 const (
 	defaultSTSEndpoint = "sts.aliyuncs.com"
-	// defaultSessionName identifies the exporter in the audit trail of the role's account.
+	// defaultSessionName identifies the exporter in the audit trail of the
+	// role's account.
 	defaultSessionName = "aliyun_dbs_exporter"
 	// defaultSessionDuration is the default of STS as well.
 	defaultSessionDuration = time.Hour
@@ -25,19 +27,24 @@ const (
 // RoleOptions describe a RAM role to assume. RoleARN is required.
 type RoleOptions struct {
 	RoleARN string
-	// SessionName appears in the audit trail; the exporter's name where empty.
+	// SessionName appears in the audit trail; the exporter's name where
+	// empty.
 	SessionName string
-	// SessionDuration is how long a session lasts, an hour where zero. STS accepts 15 minutes at the least and what the
-	// role allows at the most.
+	// SessionDuration is how long a session lasts, an hour where zero. STS
+	// accepts at least 15 minutes and at most what the role allows.
 	SessionDuration time.Duration
-	// STSEndpoint is a host or host:port that answers with TLS; sts.aliyuncs.com where empty.
+	// STSEndpoint is a host or host:port that answers with TLS;
+	// sts.aliyuncs.com where empty.
 	STSEndpoint string
-	// ExternalID is what the role's trust policy may ask for; only for [Client.RAMRole].
+	// ExternalID is what the role's trust policy may ask for; only for
+	// [Client.RAMRole].
 	ExternalID string
-	// OIDCProviderARN and OIDCTokenFile are for [Client.OIDCRole]. The file is read at every renewal.
+	// OIDCProviderARN and OIDCTokenFile are for [Client.OIDCRole]. The file
+	// is read at every renewal.
 	OIDCProviderARN, OIDCTokenFile string
 
-	// policy narrows the session, and oidcToken replaces the file, where a profile says so.
+	// A profile may have a policy that narrows the session, and a token in
+	// the place of the file.
 	policy    string
 	oidcToken Text
 }
@@ -58,7 +65,8 @@ func (o RoleOptions) withDefaults() RoleOptions {
 	return o
 }
 
-// RAMRole assumes a RAM role with the credentials of a source, which may be a role in another account.
+// RAMRole assumes a RAM role with the credentials of a source, which may be a
+// role in another account.
 func (c *Client) RAMRole(source Provider, o RoleOptions) *Session {
 	return NewSession(c.ramRole(source, o))
 }
@@ -74,7 +82,7 @@ func (c *Client) ramRole(source Provider, o RoleOptions) fetch {
 	}
 }
 
-// assume asks STS for a session, and returns what it was asked with as well.
+// assume asks STS for a session. It also returns the credentials it asked with.
 func (c *Client) assume(ctx context.Context, source Provider, o RoleOptions) (cred, from Credentials, err error) {
 	const operation = "assume RAM role"
 	from, err = source.Get(ctx)
@@ -90,7 +98,8 @@ func (c *Client) assume(ctx context.Context, source Provider, o RoleOptions) (cr
 	return cred, from, nil
 }
 
-// OIDCRole assumes a RAM role with an OIDC token, as RRSA gives to the pods of a Kubernetes service account.
+// OIDCRole assumes a RAM role with an OIDC token, as RRSA gives to the pods of
+// a Kubernetes service account.
 func (c *Client) OIDCRole(o RoleOptions) *Session { return NewSession(c.oidcRole(o)) }
 
 func (c *Client) oidcRole(o RoleOptions) fetch {
@@ -160,9 +169,11 @@ func query(action string) url.Values {
 	}
 }
 
-// signedQuery returns the query of an AssumeRole request whose signature covers query and form.
+// signedQuery returns the query of an AssumeRole request whose signature covers
+// query and form.
 //
-// Source: "Signature mechanism", STS documentation; credentials-go signs likewise.
+// Source: "Signature mechanism", STS documentation; credentials-go signs
+// likewise.
 func signedQuery(cred Credentials, form url.Values) url.Values {
 	q := query("AssumeRole")
 	q.Set("SignatureMethod", "HMAC-SHA1")
@@ -172,12 +183,8 @@ func signedQuery(cred Credentials, form url.Values) url.Values {
 	if token := cred.SecurityToken(); token != "" {
 		q.Set("SecurityToken", token)
 	}
-	all := url.Values{}
-	for _, part := range []url.Values{q, form} {
-		for name, values := range part {
-			all[name] = values
-		}
-	}
+	all := maps.Clone(q)
+	maps.Copy(all, form)
 	mac := hmac.New(sha1.New, []byte(cred.AccessKeySecret()+"&"))
 	mac.Write([]byte(http.MethodPost + "&%2F&" + escape(escapeSpaces(all.Encode()))))
 	q.Set("Signature", base64.StdEncoding.EncodeToString(mac.Sum(nil)))
@@ -187,5 +194,6 @@ func signedQuery(cred Credentials, form url.Values) url.Values {
 // escape percent-encodes all but RFC 3986's unreserved characters.
 func escape(s string) string { return escapeSpaces(url.QueryEscape(s)) }
 
-// escapeSpaces turns the form encoding of net/url into RFC 3986's, which differs in the space only.
+// escapeSpaces turns the form encoding of net/url into that of RFC 3986. They
+// differ only in the space.
 func escapeSpaces(s string) string { return strings.ReplaceAll(s, "+", "%20") }

@@ -6,8 +6,9 @@ import (
 	"net/url"
 )
 
-// URI takes credentials from a URL that answers with AccessKeyId, AccessKeySecret, SecurityToken and Expiration.
-// The URL may be a secret, and in a file that changes.
+// URI takes credentials from a URL that answers with AccessKeyId,
+// AccessKeySecret, SecurityToken and Expiration. The URL may be a secret
+// and may change.
 func (c *Client) URI(location Text) *Session { return NewSession(c.uri(location)) }
 
 func (c *Client) uri(location Text) fetch {
