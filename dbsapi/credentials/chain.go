@@ -16,8 +16,7 @@ type link struct {
 	// open returns how to fetch from the source as it is set up now, and
 	// nil where it is not set up.
 	open func(*Client) (fetch, error)
-	// probed says that nothing but an answer tells whether the source is
-	// set up.
+	// probed: only an answer shows whether the source is set up.
 	probed bool
 }
 
@@ -32,10 +31,10 @@ var defaultChain = []*link{
 }
 
 // Default returns the chain of environment, OIDC, CLI profile, credentials
-// file, ECS metadata and credentials URI: the first that has credentials gives
-// them, and stays the only one that is asked, because the next ones may be
-// somebody else. For the same reason the search ends at a source that is set up
-// and does not answer.
+// file, ECS metadata and credentials URI. The first source that has credentials
+// gives them and stays the only one that is asked, because the next source may
+// be another identity. For the same reason the search stops at a source that is
+// set up but does not answer.
 func (c *Client) Default() *Session {
 	var chosen atomic.Pointer[link]
 	return NewSession(func(ctx context.Context) (Credentials, error) {
@@ -109,7 +108,7 @@ func (c *Client) environmentOIDC() (fetch, error) {
 	return c.oidcRole(o), nil
 }
 
-// environmentECS asks once: outside of ECS nobody answers.
+// environmentECS asks once, because outside of ECS nothing answers.
 func (c *Client) environmentECS() (fetch, error) {
 	if isTrue("ALIBABA_CLOUD_ECS_METADATA_DISABLED") {
 		return nil, nil

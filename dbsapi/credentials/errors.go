@@ -95,8 +95,8 @@ const (
 	classEnded         = "the keys had ended before they arrived, check this machine's clock"
 )
 
-// answerClasses are the error codes of STS that matter here, by their beginning.
-// The first that matches counts.
+// answerClasses are the error codes of STS that matter here, by their
+// beginning. The first that matches counts.
 //
 // Source: the error codes of AssumeRole and AssumeRoleWithOIDC in the STS
 // documentation.

@@ -11,8 +11,8 @@ import (
 	"unicode"
 )
 
-// Text is a secret that is given, or in a file that may change. The zero Text
-// is none.
+// Text is a secret, either given or in a file that may change. The zero Text
+// stands for no secret.
 type Text struct {
 	value secret
 	path  string
@@ -22,14 +22,13 @@ type Text struct {
 // Given is a text that does not change.
 func Given(value string) Text { return Text{value: hide(value)} }
 
-// File is the content of a file. It is read every time, which is once a request
-// and from the page cache: a changed secret, as a Kubernetes mount replaces it,
-// is in use at once.
+// File is the content of a file. It is read again for every request, from the
+// page cache, so that a secret that Kubernetes replaces is in use at once.
 func File(path string) Text { return Text{path: path} }
 
 // Read returns the value without a byte order mark and white space around it.
-// White space and control characters inside are an error: the file is of
-// another kind, or has more in it. Errors do not hold the value.
+// White space and control characters inside are an error: the file holds
+// something else, or more than one value. Errors do not hold the value.
 func (t Text) Read() (string, error) {
 	values, err := readTexts(t)
 	if err != nil {
@@ -38,7 +37,7 @@ func (t Text) Read() (string, error) {
 	return values[0], nil
 }
 
-// failed says in whose reading an error happened, without the value.
+// failed says which text an error is about.
 func (t Text) failed(err error) error {
 	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pathErr.Err
@@ -47,10 +46,10 @@ func (t Text) failed(err error) error {
 	if t.path != "" {
 		operation = strings.TrimPrefix(t.key+": read "+t.path, ": ")
 	}
-	return &Error{Operation: operation, Class: err.Error()}
+	return &Error{Operation: operation, Class: err.Error(), kind: broken}
 }
 
-// tidy returns a value without what editors put around it.
+// tidy removes what editors put around a value.
 func tidy(value string) (string, error) {
 	value = strings.TrimFunc(value, func(r rune) bool { return unicode.IsSpace(r) || r == '\ufeff' })
 	switch {

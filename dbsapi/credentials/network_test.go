@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"io"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
@@ -264,9 +265,7 @@ func goodKeys(change func(keys map[string]any)) map[string]any {
 		change(keys)
 	}
 	answer := map[string]any{"RequestId": "4F1888AC", "Credentials": keys}
-	for name, value := range keys {
-		answer[name] = value
-	}
+	maps.Copy(answer, keys)
 	return answer
 }
 

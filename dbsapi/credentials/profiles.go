@@ -90,10 +90,9 @@ func (c *Client) cliProfile() (fetch, error) {
 	return c.openProfile(path, config.Profiles, name, maxProfileChain)
 }
 
-// openProfile returns how to fetch from a profile. Those that run a command or
-// rewrite the file are not for a daemon, and the session of a person who has
-// logged in (CloudSSO) ends within the day. Depth bounds how many profiles may
-// build on each other.
+// openProfile returns how to fetch from a profile. A daemon must not run a
+// command (External) or rewrite the file (OAuth), and a login of CloudSSO ends
+// within a day. Depth bounds how many profiles may build on each other.
 func (c *Client) openProfile(path string, all []cliProfile, name string, depth int) (fetch, error) {
 	i := slices.IndexFunc(all, func(p cliProfile) bool { return p.Name == name })
 	if i < 0 {

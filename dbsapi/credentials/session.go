@@ -37,8 +37,8 @@ const (
 type fetch = func(context.Context) (Credentials, error)
 
 // Session keeps temporary credentials valid. There is one renewal at a time,
-// which all callers share. It starts before the credentials end, and callers use
-// these until then, whether the renewal succeeds or not.
+// which all callers share. It starts before the credentials end, and callers
+// use these until then, whether the renewal succeeds or not.
 type Session struct {
 	fetch fetch
 	group singleflight.Group
@@ -58,9 +58,9 @@ type Session struct {
 	failures int
 }
 
-// NewSession returns a session whose credentials come from fetch. The context of
-// a fetch has a deadline of its own, because a fetch may outlast the caller that
-// started it.
+// NewSession returns a session whose credentials come from fetch. The context
+// of a fetch has a deadline of its own, because a fetch may outlast the caller
+// that started it.
 func NewSession(fetch func(context.Context) (Credentials, error)) *Session {
 	return &Session{fetch: fetch}
 }

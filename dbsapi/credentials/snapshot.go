@@ -18,8 +18,9 @@ const (
 	maxReads = 20
 )
 
-// readTexts returns the values of texts. Those in files are of one version:
-// none is from before a change whose result another one has.
+// readTexts returns the values of texts. Those in files are of one version: if
+// a change replaces several of them, all values are from before it or all are
+// from after it.
 func readTexts(texts ...Text) ([]string, error) {
 	for range maxReads {
 		s := snapshot{folders: make(map[string]folder), opened: make(map[string]fs.FileInfo)}
@@ -131,8 +132,9 @@ func locate(name string) folder {
 	return folder{path: path}
 }
 
-// changed reports whether files changed while they were read. Where that failed
-// they may have gone with their folder.
+// changed reports whether files changed while they were read. If reading
+// failed, they may have gone with their folder; files in several folders may be
+// from before and after a change.
 func (s *snapshot) changed(readFailed bool) bool {
 	for path, info := range s.opened {
 		now, err := os.Stat(path)
@@ -140,7 +142,7 @@ func (s *snapshot) changed(readFailed bool) bool {
 			return true
 		}
 	}
-	if readFailed {
+	if readFailed || len(s.folders) > 1 {
 		for name, was := range s.folders {
 			if locate(name) != was {
 				return true

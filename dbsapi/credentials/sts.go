@@ -107,6 +107,9 @@ func (c *Client) oidcRole(o RoleOptions) fetch {
 	o = o.withDefaults()
 	return func(ctx context.Context) (Credentials, error) {
 		token, err := o.oidcToken.Read()
+		if err == nil && token == "" {
+			err = &Error{Class: "there is no OIDC token"}
+		}
 		if err != nil {
 			return Credentials{}, failed(operation, "", err)
 		}

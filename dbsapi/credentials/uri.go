@@ -7,8 +7,8 @@ import (
 )
 
 // URI takes credentials from a URL that answers with AccessKeyId,
-// AccessKeySecret, SecurityToken and Expiration. The URL may be a secret
-// and may change.
+// AccessKeySecret, SecurityToken and Expiration. The URL may be a secret and
+// may change.
 func (c *Client) URI(location Text) *Session { return NewSession(c.uri(location)) }
 
 func (c *Client) uri(location Text) fetch {

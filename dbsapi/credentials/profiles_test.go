@@ -1,0 +1,114 @@
+package credentials_test
+
+import (
+	"crypto/tls"
+	"fmt"
+	"maps"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"aliyun_dbs_exporter/dbsapi/credentials"
+)
+
+// Profiles with roles ask for them in the same way as everybody else.
+func TestProfilesWithRoles(t *testing.T) {
+	key := func(more map[string]any) map[string]any {
+		p := map[string]any{"name": "a", "access_key_id": keyMark, "access_key_secret": secretMark}
+		maps.Copy(p, more)
+		return p
+	}
+	ini := func(lines string) func(*testing.T, string) {
+		return func(t *testing.T, home string) {
+			put(t, home, ".alibabacloud/credentials", "[default]\naccess_key_id = "+keyMark+"\naccess_key_secret = "+secretMark+"\n"+lines)
+		}
+	}
+	profile := func(all ...map[string]any) func(*testing.T, string) {
+		return func(t *testing.T, home string) { put(t, home, ".aliyun/config.json", cli(all...)) }
+	}
+	assumed := url.Values{"Action": {"AssumeRole"}, "RoleArn": {readerRole}, "RoleSessionName": {"test"}, "DurationSeconds": {"3600"}, "AccessKeyId": {keyMark}}
+	change := func(v url.Values, pairs ...string) url.Values {
+		next := maps.Clone(v)
+		for i := 0; i < len(pairs); i += 2 {
+			next.Set(pairs[i], pairs[i+1])
+		}
+		return next
+	}
+	tests := []struct {
+		name string
+		set  func(*testing.T, string)
+		want url.Values // of the last request
+		err  string
+	}{
+		{"RamRoleArn", profile(key(map[string]any{
+			"mode": "RamRoleArn", "ram_role_arn": readerRole, "ram_session_name": "test", "expired_seconds": 900, "policy": "{}", "external_id": "x",
+			"sts_region": "cn-hangzhou", "enable_vpc": true,
+		})), change(assumed, "DurationSeconds", "900", "Policy", "{}", "ExternalId", "x"), ""},
+		{"ChainableRamRoleArn", profile(
+			map[string]any{"name": "b", "mode": "ChainableRamRoleArn", "source_profile": "a", "ram_role_arn": readerRole, "ram_session_name": "test"},
+			key(map[string]any{"mode": "AK"}),
+		), assumed, ""},
+		{"ChainableRamRoleArn on a role", profile(
+			map[string]any{"name": "b", "mode": "ChainableRamRoleArn", "source_profile": "a", "ram_role_arn": readerRole, "ram_session_name": "test"},
+			key(map[string]any{"mode": "RamRoleArn", "ram_role_arn": otherRole}),
+		), change(assumed, "AccessKeyId", "STS.key", "SecurityToken", "session-token"), ""},
+		{"OIDC", profile(map[string]any{
+			"name": "a", "mode": "OIDC", "ram_role_arn": podRole, "oidc_provider_arn": provider, "oidc_token": oidcMark, "ram_session_name": "test",
+		}), url.Values{
+			"Action": {"AssumeRoleWithOIDC"}, "RoleArn": {podRole}, "RoleSessionName": {"test"}, "DurationSeconds": {"3600"},
+			"OIDCProviderArn": {provider}, "OIDCToken": {oidcMark},
+		}, ""},
+		{"EcsRamRole", profile(map[string]any{"name": "a", "mode": "EcsRamRole", "ram_role_name": "reader"}), url.Values{}, ""},
+		{
+			"CloudSSO", profile(map[string]any{"name": "a", "mode": "CloudSSO", "cloud_sso_sign_in_url": "http://evil.example"}), nil,
+			"default chain: no source has credentials (environment: not there; CLI profile: the profile's mode needs a person, runs commands or rewrites files; credentials file: not there)",
+		},
+		{
+			"circle", profile(map[string]any{"name": "a", "mode": "ChainableRamRoleArn", "source_profile": "a", "ram_role_arn": readerRole}), nil,
+			"default chain: no source has credentials (environment: not there; CLI profile: the profiles build on each other in a circle; credentials file: not there)",
+		},
+		{"null profile", func(t *testing.T, home string) {
+			put(t, home, ".aliyun/config.json", `{"current":"a","profiles":[null,{"name":"a","mode":"AK","access_key_id":"x","access_key_secret":"y"}]}`)
+		}, nil, "default chain: no source has credentials (environment: not there; CLI profile: the profile is not there or lacks a key; credentials file: not there)"},
+		{"ini ram_role_arn", ini("type = ram_role_arn\nrole_arn = " + readerRole + "\nrole_session_name = test\npolicy = {}\n"), change(assumed, "Policy", "{}"), ""},
+		{"ini ecs_ram_role", ini("type = ecs_ram_role\nrole_name = reader\n"), url.Values{}, ""},
+		{"ini without a type", ini(""), nil, "default chain: no source has credentials (environment: not there; credentials file: the profile is not there or lacks a key)"},
+		{"ini that is none", ini("[[["), nil, "default chain: no source has credentials (environment: not there; credentials file: the file is not readable)"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.set(t, chainHome(t))
+			// The metadata service is there for profiles that name
+			// it.
+			t.Setenv("ALIBABA_CLOUD_ECS_METADATA_DISABLED", fmt.Sprint(!strings.Contains(strings.ToLower(tt.name), "ecs")))
+			synctest.Test(t, func(t *testing.T) {
+				n := &network{}
+				n.serveAll(keys(nil))
+				n.hosts["sts.aliyuncs.com:443"], n.hosts[podSTS+":443"] = n.hosts[stsHost+":443"], n.hosts[stsHost+":443"]
+				c := credentials.NewClient(credentials.Options{
+					TLS: &tls.Config{RootCAs: testRoots(), ServerName: "example.com", MinVersion: tls.VersionTLS12}, Dial: n.dial,
+				})
+				want := tt.err
+				if want == "" {
+					want = "STS.key"
+				}
+				get(t, c.Default(), want)
+				if seen := n.asks(); tt.want == nil && len(seen) > 0 {
+					t.Errorf("%d requests", len(seen))
+				} else if tt.want != nil {
+					last := seen[len(seen)-1]
+					got := last.URL.Query()
+					maps.Copy(got, last.PostForm)
+					for _, name := range []string{"Version", "Format", "Timestamp", "SignatureMethod", "SignatureVersion", "SignatureNonce", "Signature"} {
+						got.Del(name)
+					}
+					if got.Encode() != tt.want.Encode() {
+						t.Errorf("asked\n%s, want\n%s", got.Encode(), tt.want.Encode())
+					}
+				}
+				n.closed(t, c)
+			})
+		})
+	}
+}
