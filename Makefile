@@ -15,10 +15,13 @@ FUZZ_TIME ?= 5s
 FUZZ = ./dbsapi:FuzzDecode ./dbsapi/dbssim:FuzzServeHTTP ./dbsapi/credentials:FuzzAnswers ./collector/config:FuzzParse \
        ./collector/download:FuzzRows ./web:FuzzTelemetryPath
 
-.PHONY: help build test test-all fuzz lint bench scale fmt docs dashboard tools clean
+.PHONY: help build release test test-all fuzz lint bench scale fmt docs dashboard tools clean
 
 build: ## Build the binary for this machine.
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o aliyun_dbs_exporter .
+
+release: ## Build what is published below dist: make release VERSION=1.2.3
+	deploy/release/build.sh $(VERSION:v%=%) dist
 
 help: ## List the targets.
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -32,7 +35,7 @@ test-all: ## Run every test, also against Prometheus, a browser, packages, the i
 	@./test/tools/install || echo 'make: the suites that need what is missing fail below'
 	@failed=0; set -x; \
 	go test -race -shuffle=on ./... || failed=1; \
-	(cd test && go test -tags suites -p 1 -parallel 6 -timeout 20m ./...) || failed=1; \
+	(cd test && go test -tags suites -p 1 -parallel 6 -timeout 45m ./...) || failed=1; \
 	exit $$failed
 
 tools: ## Install what test-all needs: Debian packages as root, programs in Go into .tools, npm packages below test.

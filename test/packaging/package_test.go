@@ -114,7 +114,7 @@ func testStarted(t *testing.T, m *machine) {
 		if err != nil {
 			return err
 		}
-		if page.Sum("aliyun_dbs_exporter_build_info", `version="`+dist.version+`"`) != 1 {
+		if page.Sum("aliyun_dbs_exporter_build_info", `version="`+version+`"`) != 1 {
 			return errors.New("the page does not tell the version of the release")
 		}
 		// It comes from /proc/stat, which some hardening hides.
@@ -254,7 +254,7 @@ func testRemoved(t *testing.T, m *machine) {
 // testArchive installs by hand what an archive holds. systemd makes a user up.
 func testArchive(t *testing.T, m *machine) {
 	m.run("userdel", "aliyun_dbs_exporter")
-	dir, version := release(t)
+	dir := release(t)
 	name := "aliyun_dbs_exporter-" + version + ".linux-amd64"
 	m.run("tar", "--extract", "--file", m.copy(filepath.Join(dir, name+".tar.gz")), "--directory=/")
 	m.run("install", "/"+name+"/aliyun_dbs_exporter", "/usr/bin/")
@@ -274,7 +274,7 @@ func testArchive(t *testing.T, m *machine) {
 
 // The RPM holds the same files with the same rights, and keeps what was edited.
 func TestRPM(t *testing.T) {
-	dir, version := release(t)
+	dir := release(t)
 	file := filepath.Join(dir, "aliyun-dbs-exporter-"+strings.Replace(version, "-", "~", 1)+"-1.x86_64.rpm")
 	listed := must(t, command(t, "rpm", "--query", "--package", "--queryformat", `[%{FILENAMES} %{FILEMODES:perms} %{FILEUSERNAME}:%{FILEGROUPNAME} %{FILEFLAGS:fflags}\n]`, file))
 	got := strings.Split(strings.TrimRight(listed, "\n"), "\n")

@@ -6,9 +6,9 @@ import (
 	"debug/buildinfo"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -22,47 +22,32 @@ import (
 // platforms are what a release is for; with -short it is built for the first alone.
 var platforms = []string{"linux-amd64", "linux-arm64", "darwin-amd64", "darwin-arm64", "windows-amd64", "windows-arm64"}
 
+// version is one that Debian and RPM order before 0.1.0.
+const version = "0.1.0-snapshot.1"
+
 var dist struct {
-	once    sync.Once
-	version string
-	err     error
+	once sync.Once
+	err  error
 }
 
-// release builds all that is published, once for all tests, by the project's recipe into a folder of the tests' own.
-func release(t *testing.T) (dir, version string) {
+// release builds all that is published, once for all tests, into a folder of the tests' own.
+func release(t *testing.T) (dir string) {
 	t.Helper()
-	goreleaser := exporter.Tool(t, "goreleaser")
-	sbom := exporter.Tool(t, "cyclonedx-gomod")
-	root := exporter.Root(t)
-	dist.once.Do(func() {
-		recipe, err := os.ReadFile(filepath.Join(root, ".goreleaser.yml"))
-		if err != nil {
-			dist.err = err
-			return
-		}
-		text := string(recipe) + "\ndist: " + scratch + "/dist\n"
-		if testing.Short() {
-			text = regexp.MustCompile(`(?m)^    goos: .*$`).ReplaceAllString(text, "    goos: [linux]")
-			text = regexp.MustCompile(`(?m)^    goarch: .*$`).ReplaceAllString(text, "    goarch: [amd64]")
-		}
-		config := filepath.Join(scratch, "recipe.yml")
-		if dist.err = os.WriteFile(config, []byte(text), 0o600); dist.err != nil {
-			return
-		}
-		cmd := command(t, goreleaser, "release", "--snapshot", "--clean", "--config="+config)
-		cmd.Dir = root
-		cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(sbom)+":"+os.Getenv("PATH"))
-		if _, dist.err = output(cmd); dist.err != nil {
-			return
-		}
-		var metadata struct{ Version string }
-		dist.err = readJSON(filepath.Join(scratch, "dist/metadata.json"), &metadata)
-		dist.version = metadata.Version
-	})
+	dir = filepath.Join(scratch, "dist")
+	dist.once.Do(func() { dist.err = buildRelease(t, version, dir, released()) })
 	if dist.err != nil {
 		t.Fatal(dist.err)
 	}
-	return filepath.Join(scratch, "dist"), dist.version
+	return dir
+}
+
+func buildRelease(t *testing.T, version, dir string, platforms []string) error {
+	t.Helper()
+	cmd := command(t, "bash", "deploy/release/build.sh", version, dir)
+	cmd.Dir = exporter.Root(t)
+	cmd.Env = append(os.Environ(), "PLATFORMS="+strings.ReplaceAll(strings.Join(platforms, " "), "-", "/"))
+	_, err := output(cmd)
+	return err
 }
 
 func readJSON(path string, into any) error {
@@ -83,19 +68,53 @@ func released() []string {
 // deb returns the path of a package for this machine.
 func deb(t *testing.T) string {
 	t.Helper()
-	dir, version := release(t)
-	return filepath.Join(dir, "aliyun-dbs-exporter_"+strings.Replace(version, "-", "~", 1)+"_amd64.deb")
+	return filepath.Join(release(t), "aliyun-dbs-exporter_"+strings.Replace(version, "-", "~", 1)+"_amd64.deb")
 }
 
-func TestReleaseRecipe(t *testing.T) {
-	cmd := command(t, "goreleaser", "check", "--quiet")
-	cmd.Dir = exporter.Root(t)
-	must(t, cmd)
+// A version that packages cannot order is refused before anything is built.
+func TestReleaseVersions(t *testing.T) {
+	for _, version := range []string{"", "v1.2.3", "1.2", "devel", "1.2.3 4"} {
+		if err := buildRelease(t, version, t.TempDir(), platforms[:1]); err == nil || !strings.Contains(err.Error(), "is no semantic version") {
+			t.Errorf("version %q: %v", version, err)
+		}
+	}
+}
+
+// The same commit gives the same bytes.
+func TestReleaseIsReproducible(t *testing.T) {
+	dir, again := release(t), t.TempDir()
+	if err := buildRelease(t, version, again, platforms[:1]); err != nil {
+		t.Fatal(err)
+	}
+	first, second := checksums(t, dir), checksums(t, again)
+	if len(second) != 4 {
+		t.Errorf("%d files are built for one platform", len(second))
+	}
+	for name, sum := range second {
+		if sum != first[name] {
+			t.Errorf("%s differs between two builds", name)
+		}
+	}
+}
+
+// checksums returns the published sums by file.
+func checksums(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "sha256sums.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sums := make(map[string]string)
+	for line := range strings.Lines(string(text)) {
+		sum, name, _ := strings.Cut(strings.TrimSpace(line), "  ")
+		sums[name] = sum
+	}
+	return sums
 }
 
 // Everything that was promised is there, and nothing else.
 func TestRelease(t *testing.T) {
-	dir, version := release(t)
+	dir := release(t)
 	var want []string
 	for _, platform := range released() {
 		name := "aliyun_dbs_exporter-" + version + "." + platform
@@ -111,13 +130,7 @@ func TestRelease(t *testing.T) {
 		}
 	}
 	slices.Sort(want)
-	sums := must(t, command(t, "cat", filepath.Join(dir, "sha256sums.txt")))
-	var got []string
-	for line := range strings.Lines(sums) {
-		_, name, _ := strings.Cut(strings.TrimSpace(line), "  ")
-		got = append(got, name)
-	}
-	slices.Sort(got)
+	got := slices.Sorted(maps.Keys(checksums(t, dir)))
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("published files (-want +got):\n%s", diff)
 	}
@@ -127,7 +140,7 @@ func TestRelease(t *testing.T) {
 }
 
 func TestReleasedArchives(t *testing.T) {
-	dir, version := release(t)
+	dir := release(t)
 	for _, platform := range released() {
 		t.Run(platform, func(t *testing.T) {
 			name := "aliyun_dbs_exporter-" + version + "." + platform
@@ -150,14 +163,14 @@ func TestReleasedArchives(t *testing.T) {
 			if diff := cmp.Diff([]string{"CHANGELOG.md", "LICENSE", binary, "config.example.yml"}, got); diff != "" {
 				t.Errorf("archive (-want +got):\n%s", diff)
 			}
-			checkBinary(t, filepath.Join(unpacked, name, binary), platform, version)
+			checkBinary(t, filepath.Join(unpacked, name, binary), platform)
 			checkBill(t, filepath.Join(dir, name+".cdx.json"))
 		})
 	}
 }
 
 // checkBinary looks at how a binary was built and, if it can run here, asks it for its version.
-func checkBinary(t *testing.T, path, platform, version string) {
+func checkBinary(t *testing.T, path, platform string) {
 	t.Helper()
 	info, err := buildinfo.ReadFile(path)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 )
 
 // patience bounds a command; the longest compiles the exporter for six platforms.
-const patience = 10 * time.Minute
+const patience = 30 * time.Minute
 
 // command prepares a program that `make tools` installs, or that the system has.
 func command(t testing.TB, name string, args ...string) *exec.Cmd {
