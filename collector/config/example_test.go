@@ -196,7 +196,7 @@ func memberName(name, key string) string {
 
 // collectFields does the same for the fields of a configuration with all keys.
 func collectFields(value reflect.Value, name string, keys map[string]map[string]bool) {
-	if block, ok := value.Interface().(config.CredentialsBlock); ok {
+	if block, ok := reflect.TypeAssert[config.CredentialsBlock](value); ok {
 		if block.Settings == nil {
 			return
 		}
