@@ -62,7 +62,6 @@ func NewClient(o Options) *Client {
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    connectTimeout,
 		MaxResponseHeaderBytes: maxAnswer,
-		DisableCompression:     true,
 		IdleConnTimeout:        idleTimeout,
 	}
 	if o.TLS != nil {

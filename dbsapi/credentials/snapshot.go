@@ -23,7 +23,7 @@ const (
 // from after it.
 func readTexts(texts ...Text) ([]string, error) {
 	for range maxReads {
-		s := snapshot{folders: make(map[string]folder), opened: make(map[string]fs.FileInfo)}
+		s := newSnapshot()
 		if values, err := s.read(texts); !s.changed(err != nil) {
 			return values, err
 		}
@@ -44,6 +44,10 @@ type folder struct {
 type snapshot struct {
 	folders map[string]folder      // by the folder's name
 	opened  map[string]fs.FileInfo // by path, but the fixed ones
+}
+
+func newSnapshot() *snapshot {
+	return &snapshot{folders: make(map[string]folder), opened: make(map[string]fs.FileInfo)}
 }
 
 // read returns the values of texts, which are of one version unless something
