@@ -10,10 +10,8 @@ LDFLAGS   = -s -w -X $(STAMP).Version=$(VERSION:v%=%) -X $(STAMP).Revision=$(REV
 
 GOLANGCI_LINT = v2.15.0
 
-# A fuzz target each line: package and name. Each runs this long; `make fuzz FUZZ_TIME=1h` looks harder.
+# Each fuzz target runs this long; `make fuzz FUZZ_TIME=1h` looks harder.
 FUZZ_TIME ?= 5s
-FUZZ = ./dbsapi:FuzzDecode ./dbsapi/dbssim:FuzzServeHTTP ./dbsapi/credentials:FuzzAnswers ./collector/config:FuzzParse \
-       ./collector/download:FuzzRows ./web:FuzzTelemetryPath
 
 .PHONY: help build release test test-all fuzz lint bench scale fmt docs dashboard tools clean
 
@@ -42,15 +40,18 @@ tools: ## Install what test-all needs: Debian packages as root, programs in Go i
 	./test/tools/install
 
 fuzz: ## Fuzz every parser for a short while.
-	$(foreach target,$(FUZZ),go test $(firstword $(subst :, ,$(target))) -run '^$$' -fuzz '^$(lastword $(subst :, ,$(target)))$$' -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x &&) true
+	@grep -ro --include='*_test.go' --exclude-dir=test '^func Fuzz[A-Za-z]*' . | sed 's|/[^/]*:func | |' | sort | while read -r package target; do \
+		echo "go test -fuzz $$target $$package"; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x "$$package" || exit 1; \
+	done
 
 lint: $(TOOLS_BIN)/golangci-lint-$(GOLANGCI_LINT) ## Lint both modules.
 	$< run
 	cd test && $< run
 
-bench: ## Measure one page of 100 tasks beside the official clients, and a scrape.
+bench: ## Measure one page of 100 tasks beside the official clients, and run every benchmark.
 	cd test && go run ./bench
-	go test ./collector -run '^$$' -bench . -benchmem
+	go test -run '^$$' -bench . -benchmem ./...
 
 scale: ## Measure what one process carries; the figures in docs/scaling.md.
 	cd test && go run ./scale
