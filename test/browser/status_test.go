@@ -210,7 +210,7 @@ func TestStatusPage(t *testing.T) {
 				b.screenshot(scenario.name + "-" + v.name)
 				b.fits()
 				b.quiet(p.URL)
-				// What is folded up is to be judged too.
+				// The folded parts must be checked too.
 				eval[bool](b, `document.querySelectorAll('details').forEach(d => d.open = true), true`)
 				b.accessible()
 				b.fits()

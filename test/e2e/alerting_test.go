@@ -104,7 +104,7 @@ func newAlerting(t *testing.T) *alerting {
 	return a
 }
 
-// connected tells whether Prometheus scrapes the exporter and knows its Alertmanager, which takes seconds after a start.
+// connected reports whether Prometheus scrapes the exporter and knows its Alertmanager, which takes seconds after a start.
 func (a *alerting) connected() error {
 	var known struct{ ActiveAlertmanagers []any }
 	if err := a.prometheus.Get("/api/v1/alertmanagers", nil, &known); err != nil || len(known.ActiveAlertmanagers) == 0 {

@@ -140,7 +140,7 @@ func TestSTSIsDown(t *testing.T) {
 		return page.Is(succeeded, 0)
 	})
 	if lastGood < end-1.5 {
-		t.Errorf("the last good poll is %v s before the end of the keys", end-lastGood)
+		t.Errorf("the last successful poll is %v s before the end of the keys", end-lastGood)
 	}
 	page := p.Metrics()
 	if page.Sum("aliyun_dbs_api_request_failures_total", `reason="credentials"`) == 0 || page.Sum("aliyun_dbs_api_request_failures_total", `reason="auth"`) != 0 {

@@ -91,7 +91,7 @@ func TestFigures(t *testing.T) {
 	}
 }
 
-// What had ended before the start counts nothing, what ends later counts once, and a restart counts nothing again.
+// Downloads that ended before the start do not count, later ones count once, and a restart counts none again.
 func TestEndsCountOnce(t *testing.T) {
 	t.Parallel()
 	var list changing

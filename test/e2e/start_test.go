@@ -24,7 +24,7 @@ func checkMetrics(t *testing.T, page string) {
 	}
 }
 
-// Whoever has no account sees the whole of it within a minute.
+// The demo shows everything within a minute, without an account.
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	p := exporter.Start(t, exporter.Options{Args: []string{"--demo"}})

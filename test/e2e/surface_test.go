@@ -242,7 +242,7 @@ func (s *surface) check(http2 bool) {
 			if response.StatusCode != http.StatusUnauthorized || body != "Unauthorized\n" || response.Header.Get("WWW-Authenticate") != "Basic" {
 				s.t.Errorf("%s: %s %s over %s: %s: %.200s", who, p.method, p.path, proto, response.Status, body)
 			}
-			// What is answered is the same whatever is asked for: it does not even tell which pages there are.
+			// The response is the same for every path, so it does not reveal which pages exist.
 			for name := range response.Header {
 				if !slices.Contains([]string{"Content-Length", "Content-Type", "Date", "Www-Authenticate", "X-Content-Type-Options"}, name) {
 					s.t.Errorf("%s: %s %s over %s: header %s", who, p.method, p.path, proto, name)

@@ -22,7 +22,7 @@ import (
 // emptyHash is the SHA-256 of the empty body.
 const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-// What our client sends is what the official core sends for the same question, and it is signed as the core signs it.
+// Our client sends the same request as the official core, with the same signature.
 func TestSameRequest(t *testing.T) {
 	tasksOf := func(planID string) func(*testing.T, *dbsapi.Client) {
 		return func(t *testing.T, c *dbsapi.Client) {

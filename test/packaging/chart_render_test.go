@@ -25,7 +25,7 @@ import (
 	"test/internal/exporter"
 )
 
-// Where the chart is installed to.
+// The release and the namespace of the chart.
 const (
 	chartRelease   = "aliyun-dbs-exporter"
 	chartNamespace = "monitoring"
@@ -115,8 +115,8 @@ func (c chartObjects) pod(t testing.TB) (core.PodTemplateSpec, *meta.LabelSelect
 	return deployment.Spec.Template, deployment.Spec.Selector
 }
 
-// files returns what the volumes of the pod hold, by path. What the chart does not make itself, existing has by the name
-// of the ConfigMap or Secret.
+// files returns what the volumes of the pod hold, by path. Objects that the chart does not create are in existing, by
+// the name of the ConfigMap or Secret.
 func (c chartObjects) files(t testing.TB, existing map[string]map[string]string) map[string]string {
 	t.Helper()
 	pod, _ := c.pod(t)

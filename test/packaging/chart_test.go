@@ -204,7 +204,7 @@ func TestChartProbes(t *testing.T) {
 	}
 }
 
-// What is passed on arrives.
+// Values that are passed on arrive.
 func TestChartEverything(t *testing.T) {
 	objects := render(t, targets+everything)
 	pod, _ := objects.pod(t)
@@ -253,7 +253,7 @@ func TestChartEverything(t *testing.T) {
 	}
 }
 
-// What the service monitor asks for arrives, and the job has the name by which alerts know it.
+// The values of the service monitor arrive, and the job has the name that the alerts expect.
 func TestChartMonitor(t *testing.T) {
 	objects := render(t, targets+everything)
 	got, err := yaml.Marshal(only[*monitoring.ServiceMonitor](t, objects).Spec.Endpoints)

@@ -20,7 +20,7 @@ import (
 	"test/internal/exporter"
 )
 
-// loadCompose reads the demo. What the Compose specification does not know is an error.
+// loadCompose reads the demo. Keys that the Compose specification does not have are errors.
 func loadCompose(t *testing.T) *types.Project {
 	t.Helper()
 	dir := filepath.Join(exporter.Root(t), "deploy", "compose")

@@ -19,7 +19,7 @@ import (
 // haltTimeout is how long a machine may take to stop in good order.
 const haltTimeout = time.Minute
 
-// machine is a copy of this machine that systemd runs, without a network. What happens in it is forgotten.
+// machine is a copy of this machine that systemd runs, without a network. Its changes are discarded.
 type machine struct {
 	t       *testing.T
 	root    string
@@ -31,7 +31,7 @@ func boot(t *testing.T) *machine {
 	t.Helper()
 	dir := t.TempDir()
 	m := &machine{t: t, root: filepath.Join(dir, "root")}
-	// What is written goes into memory, over the files of this machine.
+	// Writes go into memory, over the files of this machine.
 	mount(t, dir, "-t", "tmpfs", "tmpfs")
 	for _, name := range []string{"root", "upper", "work"} {
 		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {

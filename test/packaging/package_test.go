@@ -208,7 +208,7 @@ func testBadConfiguration(t *testing.T, m *machine) {
 	if _, err := m.try("systemctl", "restart", unit); err == nil {
 		t.Error("the restart succeeded")
 	}
-	if log := m.log(unit); !strings.Contains(log, configFile+":8: targets[0].plan: unknown key, did you mean plans?") {
+	if log := m.log(unit); !strings.Contains(log, configFile+":8: targets[0].plan: unknown key; the keys here are account, region_id") {
 		t.Errorf("the journal lacks the reason:\n%s", log)
 	}
 	m.write(configFile, withSecret)

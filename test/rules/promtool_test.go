@@ -36,7 +36,7 @@ func TestTools(t *testing.T) {
 var mutations = []struct{ name, alert, old, wrong string }{
 	{"inverted, fires while healthy", "DownloadTaskFailed", "< 24 * 3600\n", "> 24 * 3600\n"},
 	{"another status", "DownloadTaskFailed", `aliyun_dbs_download_task_status{status="stop"})`, `aliyun_dbs_download_task_status{status="running"})`},
-	{"the newest failure instead of what it is compared with", "DownloadPlanFailing", ">\n", "<\n"},
+	{"the last failure and the last success swapped", "DownloadPlanFailing", ">\n", "<\n"},
 	{"never is forgotten", "DownloadPlanFailing", "unless\n", "and\n"},
 	{"a week is a day", "DownloadPlanFailing", "7 * 86400", "86400"},
 	{"a label that does not exist", "DownloadPrecheckFailed", `status="init"`, `state="init"`},
@@ -47,7 +47,7 @@ var mutations = []struct{ name, alert, old, wrong string }{
 	{"no news is good news", "DownloadOverdue", "Inf *", "0 *"},
 	{"plans that do not download by themselves", "DownloadAutoSilent", "[10m])) == 1\n", "[10m])) >= 0\n"},
 	{"a rate of a gauge", "DownloadUnknownStatus", "last_over_time", "rate"},
-	{"a restart begins the day anew", "PlanEmpty", "last_over_time(aliyun_dbs_download_tasks[1h])", "aliyun_dbs_download_tasks"},
+	{"a restart resets the day", "PlanEmpty", "last_over_time(aliyun_dbs_download_tasks[1h])", "aliyun_dbs_download_tasks"},
 	{"inverted", "PollFailing", "== 0", "== 1"},
 	{"an interval more", "ListingStale", "5 * last_over_time", "6 * last_over_time"},
 	{"a reason is missing", "CredentialsRejected", "credentials|auth|forbidden", "credentials|auth"},

@@ -268,7 +268,7 @@ func (p *Process) Signal(s syscall.Signal) {
 // PID is the process's ID.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Running tells whether the process has not ended.
+// Running reports whether the process has not ended.
 func (p *Process) Running() bool {
 	select {
 	case <-p.exited:

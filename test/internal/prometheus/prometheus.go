@@ -123,7 +123,7 @@ type Series struct {
 	Histogram [2]any
 }
 
-// Number tells whether there is a sample that can be drawn.
+// Number reports whether there is a sample that can be drawn.
 func (s Series) Number() bool {
 	return slices.ContainsFunc(append(s.Values, s.Value), func(sample [2]any) bool {
 		text, _ := sample[1].(string)
