@@ -136,7 +136,7 @@ func TestEndsCountOnce(t *testing.T) {
 	}
 	p := start()
 	check(p, 0)
-	// What ends counts if its time is not before the first listing; Date has whole seconds.
+	// An end counts if its time is not before the first listing; Date has whole seconds.
 	end := time.Now().Truncate(time.Second).Add(time.Second)
 	ended := dbssim.Task{ID: "a", Status: "finish", JobType: "cbs_backup_sub_full", Created: end.Add(-30 * time.Minute), Finished: end}
 	list.set(append(old, ended)...)
