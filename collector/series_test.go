@@ -61,7 +61,8 @@ func ranked(prefix string, shift time.Duration) []dbssim.Task {
 	}
 }
 
-// Where a limit cuts, what needs a person stays longest, and the newest of it.
+// Under a limit, tasks that need attention are kept first, the most recent of them
+// before the others.
 func TestTaskLimits(t *testing.T) {
 	all := func(prefix string, ids ...string) string {
 		return prefix + strings.Join(ids, " "+prefix)

@@ -101,7 +101,7 @@ func TestDecodeShapes(t *testing.T) {
 		{"nothing", ``, notDBS},
 		{"empty object answer", `{}`, notDBS},
 		{"another API's answer", `{"RequestId":"` + uuid + `","Vpcs":[]}`, "decode: the answer is not the JSON that DBS sends (HTTP 200, request " + uuid + ")"},
-		{"request ID that is none", `{"RequestId":"X-1","Vpcs":[]}`, notDBS},
+		{"invalid request ID", `{"RequestId":"X-1","Vpcs":[]}`, notDBS},
 		{"Success alone", `{` + good + `}`, notDBS},
 		{"Success as number", `{"Success":1,"Items":[` + row + `]}`, notDBS},
 		{"Success as other text", `{"Success":"no","Items":[` + row + `],"TotalElements":1}`, notDBS},
@@ -215,7 +215,7 @@ func TestDecodeValues(t *testing.T) {
 		{"negative time", `"BackupSetDownloadFinishTime":-5,"BackupSetDownloadCreateTime":1642044001000`, dbsapi.DownloadTask{Created: at(1642044001000), BadTime: true}},
 		{"text that is not UTF-8", "\"BackupSetDownloadTaskName\":\"a\xffb\",\"BackupSetDbType\":\"\xc3\"", dbsapi.DownloadTask{Name: "a\uFFFDb", DBType: "\uFFFD"}},
 		{
-			"gateway that is none", `"BackupGatewayId":"无","BackupSetDataSize":7,"BackupSetDownloadStatus":"finish"`,
+			"invalid gateway", `"BackupGatewayId":"无","BackupSetDataSize":7,"BackupSetDownloadStatus":"finish"`,
 			dbsapi.DownloadTask{DataBytes: 7, Status: "finish"},
 		},
 		{"longest text", `"BackupSetDownloadTaskName":"` + strings.Repeat("\u0041", 1024) + `"`, dbsapi.DownloadTask{Name: strings.Repeat("A", 1024)}},
@@ -249,7 +249,7 @@ func TestRowsAreIndependent(t *testing.T) {
 	}
 }
 
-// Whatever a server sends, decoding ends, and what comes out is usable.
+// Decoding ends for every input, and its result is usable.
 func FuzzDecode(f *testing.F) {
 	sample, err := os.ReadFile("testdata/documented_sample.json")
 	if err != nil {

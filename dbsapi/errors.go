@@ -111,8 +111,8 @@ func (e *Error) Permission() string {
 	return "dbs:" + e.Action
 }
 
-// Whatever an answer puts into the text of an error has one of these forms, so
-// that no free text gets there.
+// Everything that an answer puts into the text of an error has one of these
+// forms, so that no free text gets there.
 var (
 	// codePattern is the form of the documented codes, such as
 	// InvalidParameter.PageSize. The longest has 40 characters.

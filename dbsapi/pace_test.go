@@ -72,7 +72,7 @@ func TestAttemptTime(t *testing.T) {
 		delay    time.Duration
 		times    int // answers that are delayed
 		attempts []time.Duration
-		err      string // empty for a good listing
+		err      string // empty for a successful listing
 	}{
 		{"slow page", budget(50 * time.Second), 14 * time.Second, 1, []time.Duration{14 * time.Second}, ""},
 		{"slow page of a small budget", budget(20 * time.Second), 14 * time.Second, 9, []time.Duration{12 * time.Second, 0}, "timeout: the poll's time ran out before the first page"},

@@ -8,7 +8,8 @@ import (
 // ActionBackupPlans is the operation behind [Client.BackupPlans]. Its RAM action has the prefix "dbs:".
 const ActionBackupPlans = "DescribeBackupPlanList"
 
-// BackupPlan is one row of DescribeBackupPlanList, reduced to what identifies a plan and tells whether it downloads.
+// BackupPlan is one row of DescribeBackupPlanList, reduced to its identity and to
+// whether it downloads.
 // Every field may be empty.
 type BackupPlan struct {
 	ID   string
@@ -17,7 +18,7 @@ type BackupPlan struct {
 	Status string
 	// DatabaseType is the database engine, such as MySQL.
 	DatabaseType string
-	// AutoDownload tells whether every new backup set is downloaded to a server with a backup gateway.
+	// AutoDownload reports whether every new backup set is downloaded to a server with a backup gateway.
 	AutoDownload bool
 	// AutoDownloadKnown is false where the row does not say.
 	AutoDownloadKnown bool

@@ -18,7 +18,7 @@ import (
 	"aliyun_dbs_exporter/dbsapi/dbssim"
 )
 
-// What may heal is retried until it has healed, each time with a signature of its own.
+// Temporary failures are retried until they pass, each time with a signature of its own.
 func TestRetryUntilGood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := newSimulator(3)

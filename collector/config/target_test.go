@@ -172,7 +172,7 @@ func TestWants(t *testing.T) {
 		{"name of two lines", "", with(func(p *dbsapi.BackupPlan) { p.Name = "a\nb" }), true},
 		{"stopped", "", with(func(p *dbsapi.BackupPlan) { p.Status = "stop" }), false},
 		{"no ID", "", with(func(p *dbsapi.BackupPlan) { p.ID = "" }), false},
-		{"ID that is none", "", with(func(p *dbsapi.BackupPlan) { p.ID = "dbsa dbsb" }), false},
+		{"invalid ID", "", with(func(p *dbsapi.BackupPlan) { p.ID = "dbsa dbsb" }), false},
 		{"included", "include: prod-.*", plan, true},
 		{"included in part", "include: prod", plan, false},
 		{"one of two names", "include: orders|prod-orders", plan, true},

@@ -88,8 +88,8 @@ func TestLateListOfOtherIdentity(t *testing.T) {
 	})
 }
 
-// What a list says of a plan's state is shown for five intervals, and the plan is
-// polled on.
+// The state of a plan from a list is shown for five intervals. The plan is polled
+// all the time.
 func TestPlanListAges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := dbssim.New(nil, account(discoverable("dbsa")))
@@ -108,7 +108,7 @@ func TestPlanListAges(t *testing.T) {
 			t.Errorf("later the plan is %+v, the list %+v", p.Info, l)
 		}
 		if p.Listing == nil || p.Poll.Polls < 9 {
-			t.Errorf("the plan is not polled on: %+v", p.Poll)
+			t.Errorf("the plan is not polled any more: %+v", p.Poll)
 		}
 		sim.ClearFault(dbsapi.ActionBackupPlans)
 		pass(2 * time.Minute)

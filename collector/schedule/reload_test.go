@@ -51,7 +51,7 @@ func (w *world) every(d time.Duration) {
 }
 
 // A longer interval counts from the next due time of the shorter one, which
-// comes first. What was skipped before stays, and nothing is skipped because of
+// comes first. Earlier skips stay, and nothing is skipped because of
 // the change, however often it happens.
 func TestIntervalsThatChangeSkipNothing(t *testing.T) {
 	simulate(t, func(w *world) {

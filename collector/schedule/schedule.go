@@ -86,8 +86,8 @@ func New() *Scheduler {
 	}
 }
 
-// Set replaces all quotas, groups and jobs. What stays, by key, keeps its
-// state: the next due time, what was skipped, the requests under way, pauses.
+// Set replaces all quotas, groups and jobs. Those that stay, by key, keep
+// their state: the next due time, what was skipped, the requests under way, pauses.
 // The first run of a new job is due at once. A removed job that waits is
 // forgotten; one that runs has its context canceled, and Set does not wait for
 // it. Set may be called before and during Run, and by a job.

@@ -139,8 +139,8 @@ func TestDefaultChain(t *testing.T) {
 	}
 }
 
-// The chain of credentials-go asks its last source for ever after one failure;
-// this one starts anew.
+// The chain of credentials-go asks its last source forever after one failure;
+// this one starts again.
 func TestDefaultChainRecovers(t *testing.T) {
 	home := chainHome(t)
 	const ini = "[default]\ntype = access_key\naccess_key_secret = x\naccess_key_id = "

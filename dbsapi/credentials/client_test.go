@@ -16,7 +16,7 @@ import (
 	"aliyun_dbs_exporter/dbsapi/credentials"
 )
 
-// What leaves the machine: no cookies, no referrer, no offer to unpack; the
+// Requests have no cookies, no referrer and no offer to unpack; they have the
 // configured name and proxy.
 func TestRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

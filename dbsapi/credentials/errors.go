@@ -85,7 +85,7 @@ func kindOf(err error) kind {
 	return passing // of the context
 }
 
-// What is wrong with an answer, or with the keys in it.
+// Faults of an answer, or of the keys in it.
 const (
 	classTokenRejected = "the security token was rejected"
 	classUnreadable    = "the answer is not readable"

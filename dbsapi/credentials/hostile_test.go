@@ -138,7 +138,7 @@ var hostile = []struct {
 	{"slow headers", forever("HTTP/1.1 200 X\r\n", "X: x\r\n", time.Second), inTime, 3, hung},
 }
 
-// Whatever a server does, the outcome is known: what the error says, how often
+// For everything a server may do, the outcome is known: the error, how often
 // the server is asked, how long it takes, how much is read and kept. Nobody
 // else is asked, and no secret is in the error.
 func TestHostileServers(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 	"aliyun_dbs_exporter/dbsapi/credentials"
 )
 
-// Whatever holds a secret shows none when it is printed or encoded, wherever it
-// is.
+// Values that hold a secret do not show it when they are printed or encoded, on
+// their own or inside others.
 func TestNothingPrintsSecrets(t *testing.T) {
 	synctest.Test(t, testNothingPrintsSecrets)
 }

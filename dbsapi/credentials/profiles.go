@@ -22,7 +22,7 @@ const (
 	maxProfileChain = 8
 )
 
-// What is wrong with a profile.
+// Faults of a profile.
 const (
 	classBadProfile    = "the profile is not there or lacks a key"
 	classUnsafeProfile = "the profile's mode needs a person, runs commands or rewrites files"

@@ -74,7 +74,7 @@ func TestProfilesWithRoles(t *testing.T) {
 		{"ini ram_role_arn", ini("type = ram_role_arn\nrole_arn = " + readerRole + "\nrole_session_name = test\npolicy = {}\n"), change(assumed, "Policy", "{}"), ""},
 		{"ini ecs_ram_role", ini("type = ecs_ram_role\nrole_name = reader\n"), url.Values{}, ""},
 		{"ini without a type", ini(""), nil, "default chain: no source has credentials (environment: not there; credentials file: the profile is not there or lacks a key)"},
-		{"ini that is none", ini("[[["), nil, "default chain: no source has credentials (environment: not there; credentials file: the file is not readable)"},
+		{"invalid ini", ini("[[["), nil, "default chain: no source has credentials (environment: not there; credentials file: the file is not readable)"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"aliyun_dbs_exporter/dbsapi/credentials"
 )
 
-// Good keys are renewed once a minute at the most, whatever their source says
+// Valid keys are renewed at most once a minute, no matter what their source says
 // about their end.
 func TestSessionPace(t *testing.T) {
 	tests := []struct {
@@ -130,7 +130,7 @@ func TestSessionAgainstAnAPIThatRejectsAll(t *testing.T) {
 	})
 }
 
-// Where a renewal after a rejection fails, the caller hears why, and the old
+// If a renewal after a rejection fails, the caller hears why, and the old
 // keys stay: the API may take them again.
 func TestSessionRejectDuringAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

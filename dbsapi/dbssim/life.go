@@ -99,7 +99,7 @@ func (l Life) status(i int, t Task, now time.Time) (string, time.Time) {
 	return "finish", ended
 }
 
-// every tells whether the i-th task is one of each n; the first is not.
+// every reports whether the i-th task is one of each n; the first is not.
 func every(i, n int) bool { return n > 0 && i%n == n-1 }
 
 func (l Life) hash(i int) uint64 {

@@ -188,7 +188,7 @@ func page(rows []map[string]any, listName string, num, size int, fault *Fault) m
 	return envelope
 }
 
-// number reads a parameter; what is no number counts as an invalid one.
+// number reads a parameter. Anything but a number counts as invalid.
 func number(s string, absent int) int {
 	if s == "" {
 		return absent

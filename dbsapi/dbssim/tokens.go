@@ -65,7 +65,7 @@ const (
 	SessionToken  = "issued-token-mark-"
 )
 
-// Role is a RAM role. Whoever assumes it acts for an account.
+// Role is a RAM role. An identity that assumes it acts for an account.
 type Role struct {
 	ARN string
 	// Account is the ID of the lasting key of the account that the role belongs to.
@@ -204,7 +204,7 @@ func (t *Tokens) role(arn string) *Role {
 	return nil
 }
 
-// mayCall tells whether a key, lasting or temporary, belongs to an account that may assume a role.
+// mayCall reports whether a key, lasting or temporary, belongs to an account that may assume a role.
 func (t *Tokens) mayCall(role *Role, keyID string) bool {
 	t.sim.mu.Lock()
 	defer t.sim.mu.Unlock()
@@ -214,7 +214,7 @@ func (t *Tokens) mayCall(role *Role, keyID string) bool {
 	return slices.Contains(role.Callers, t.sim.accountOf(keyID).AccessKeyID)
 }
 
-// metadataLife is for how long a token of the metadata service lives at the most.
+// metadataLife is the longest life of a token of the metadata service.
 const metadataLife = 6 * time.Hour
 
 // Metadata answers as the metadata service of an ECS instance that has a role for an account. It is meant for
