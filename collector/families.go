@@ -170,7 +170,7 @@ var (
 	metricPollInterval = metrics.add(sectionAPI, "exporter_poll_interval_seconds", typeGauge,
 		"Configured time between two polls of a plan.")
 	metricPollsSkipped = metrics.add(sectionAPI, "polls_skipped_total", typeCounter,
-		"Due times of plans that passed without a poll, because the one before still ran or the rate limit left no slot.", targetLabels...)
+		"Due times of plans that passed without a poll of their own: an earlier poll still ran, the rate limit left no slot, or a late poll covered the next due time too.", targetLabels...)
 	metricReloadSuccess = metrics.add(sectionAPI, "exporter_config_last_reload_successful", typeGauge,
 		"Whether the last attempt to load the configuration succeeded (1) or failed (0).")
 	metricReloadTime = metrics.add(sectionAPI, "exporter_config_last_reload_success_timestamp_seconds", typeGauge,
