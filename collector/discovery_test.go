@@ -95,7 +95,7 @@ func TestDiscovery(t *testing.T) {
 		f.pass(moment)
 		f.expect(map[string]string{
 			"discovered_plans" + target:  "3",
-			"polls_total" + plan("dbsa"): "1",
+			"polls_total" + plan("dbsa"): "2",
 			"polls_total" + plan("dbsb"): "1",
 			`api_requests_total{account="acme",region_id="cn-hangzhou",action="DescribeBackupPlanList"}`: "2",
 		})

@@ -109,11 +109,11 @@ func badValues(t testing.TB) []bad {
 		},
 		{
 			"no rate", after(t, region, "    requests_per_second: 0\n"),
-			"4: targets[0].requests_per_second: must be more than 0 and at most 1000",
+			"4: targets[0].requests_per_second: must be 0.001 to 1000",
 		},
 		{
 			"not a rate", after(t, region, "    requests_per_second: .nan\n"),
-			"4: targets[0].requests_per_second: must be more than 0 and at most 1000",
+			"4: targets[0].requests_per_second: must be 0.001 to 1000",
 		},
 		{
 			"no concurrency", after(t, region, "    max_concurrent_requests: 0\n"),

@@ -47,9 +47,13 @@ func (d *Discovery) UnmarshalYAML(node *yaml.Node) error {
 	return nil
 }
 
+// IsPlanID reports whether a text can be the ID of a backup plan. Other texts
+// cannot be asked for, and are not safe in labels.
+func IsPlanID(id string) bool { return planIDPattern.MatchString(id) }
+
 // Wants reports whether a plan of the account is to be polled.
 func (d *Discovery) Wants(p dbsapi.BackupPlan) bool {
-	return planIDPattern.MatchString(p.ID) && slices.Contains(d.Statuses, ParsePlanStatus(p.Status)) &&
+	return IsPlanID(p.ID) && slices.Contains(d.Statuses, ParsePlanStatus(p.Status)) &&
 		d.Include.matches(p.Name) && !d.Exclude.matches(p.Name)
 }
 

@@ -112,6 +112,8 @@ const (
 	maxName = 256
 	// maxRate is far above any quota of the API.
 	maxRate = 1000
+	// minRate is a request in a quarter of an hour; less is a mistake too.
+	minRate = 0.001
 	// maxConcurrency limits the connections of one target.
 	maxConcurrency = 64
 )
@@ -126,8 +128,8 @@ func (f *file) validateTarget(path string, t *Target) error {
 		return f.errorAt(path+".region_id", "must be a region ID such as cn-hangzhou")
 	case t.Network != dbsapi.NetworkPublic && t.Network != dbsapi.NetworkVPC:
 		return f.errorAt(path+".network", "must be public or vpc")
-	case !(t.RequestsPerSecond > 0 && t.RequestsPerSecond <= maxRate): // also refuses NaN
-		return f.errorAt(path+".requests_per_second", "must be more than 0 and at most 1000")
+	case !(t.RequestsPerSecond >= minRate && t.RequestsPerSecond <= maxRate): // also refuses NaN
+		return f.errorAt(path+".requests_per_second", "must be 0.001 to 1000")
 	case t.MaxConcurrentRequests < 1 || t.MaxConcurrentRequests > maxConcurrency:
 		return f.errorAt(path+".max_concurrent_requests", "must be 1 to 64")
 	}

@@ -1,7 +1,9 @@
 package poll
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 )
@@ -48,7 +50,7 @@ func (h *health) latch(s *state) error {
 // plan have ended, well or badly.
 func (s *state) firstRound() error {
 	for _, t := range s.targets {
-		if t.planList != nil && !t.planList.state.Load().tried {
+		if t.planList != nil && !t.planList.tried {
 			return fmt.Errorf("the first plan list of account %s in %s has not ended", t.id.Account, t.id.RegionID)
 		}
 		for _, plan := range t.plans {
@@ -68,7 +70,8 @@ func (p *Poller) Ready() error { return p.health.latch(p.state.Load()) }
 // Healthy returns nil while the schedule hands out turns.
 func (p *Poller) Healthy() error {
 	if err := p.schedule.Healthy(); err != nil {
-		return fmt.Errorf("polling is stuck: %w", err)
+		// Keys of jobs hold NULs.
+		return errors.New("polling is stuck: " + strings.ReplaceAll(err.Error(), "\x00", " "))
 	}
 	return nil
 }

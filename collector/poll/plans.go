@@ -36,12 +36,11 @@ type results struct {
 
 // setPlans gives a target its plans: those that are configured, in their order,
 // and those that were discovered, by ID, as far as they belong to this shard.
-// Plans that stay keep their results, and the target the count of skipped polls
-// of those that are gone.
+// Plans that stay keep their results.
 func (p *Poller) setPlans(t, before *target) {
 	known := make(map[string]*results)
 	if before != nil {
-		t.skipped = before.skipped
+		maps.Copy(known, before.retired)
 		for _, old := range before.plans {
 			known[old.id] = old.results
 		}
@@ -56,8 +55,9 @@ func (p *Poller) setPlans(t, before *target) {
 		}
 		delete(known, plan.id)
 	}
-	for id := range known {
-		t.skipped += p.schedule.State([]string{t.id.planKey(id)})[0].Skipped
+	t.retired = nil
+	if t.planList != nil && !t.planList.tried {
+		t.retired = known
 	}
 }
 
@@ -98,7 +98,7 @@ func (t *target) listedPlans() map[string]dbsapi.BackupPlan {
 	if t.planList == nil {
 		return nil
 	}
-	return t.planList.state.Load().rows
+	return t.planList.rows
 }
 
 // discovered returns what a row of the list of plans says.
@@ -119,7 +119,7 @@ func (t *target) discovered(row dbsapi.BackupPlan) *PlanInfo {
 // failure with the next poll interval.
 func (p *Poller) planListJob(t *target) schedule.Job {
 	every := time.Duration(t.config.Discovery.Interval)
-	if t.planList.state.Load().failure != nil {
+	if t.planList.failure != nil {
 		every = min(every, time.Duration(t.global.PollInterval))
 	}
 	return schedule.Job{
@@ -144,8 +144,7 @@ func (p *Poller) listPlans(ctx context.Context, t *target, turns *schedule.Turns
 		level.Warn(t.logger).Log("msg", "Discovery failed, continuing with the plans already known",
 			"reason", failure.Reason, "err", failure.Text, "advice", failure.Advice)
 	}
-	t.planList.publish(rows, failure, time.Now())
-	p.takeOver(t)
+	p.listed(t, rows, failure)
 	return schedule.Outcome{Answered: answered, TimedOut: failure.timedOut()}
 }
 
@@ -182,7 +181,10 @@ func (t *target) readPlans(ctx context.Context, pace dbsapi.Pace) (rows map[stri
 			clear(rows)
 		}
 		for _, row := range page.Items {
-			rows[row.ID] = row
+			// Other IDs cannot be asked for or shown. They are missing from the total.
+			if config.IsPlanID(row.ID) {
+				rows[row.ID] = row
+			}
 		}
 		total = page.TotalElements
 	}
@@ -195,22 +197,23 @@ func (t *target) readPlans(ctx context.Context, pace dbsapi.Pace) (rows map[stri
 	return rows, answered, nil
 }
 
-// takeOver makes a new state of what a target's list of plans has found. A
-// reload may have replaced the target; the list is then that of the present one,
-// or it is dropped.
-func (p *Poller) takeOver(listed *target) {
+// listed makes a new state of what a target's list of plans has found. A reload may
+// have replaced the target meanwhile: the list counts for the present one, unless
+// that asks somebody else.
+func (p *Poller) listed(by *target, rows map[string]dbsapi.BackupPlan, failure *Failure) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	old := p.state.Load()
-	now := old.target(listed.id)
-	if now == nil || now.planList != listed.planList {
+	before := old.target(by.id)
+	if before == nil || before.planList == nil || before.planList.job != by.planList.job {
 		return
 	}
-	t := *now
-	p.setPlans(&t, now)
+	t := *before
+	t.planList = before.planList.next(rows, failure, time.Now())
+	p.setPlans(&t, before)
 	next := *old
 	next.targets = slices.Clone(old.targets)
-	next.targets[slices.Index(next.targets, now)] = &t
+	next.targets[slices.Index(next.targets, before)] = &t
 	p.publish(&next)
-	logPlans(&t, now)
+	logPlans(&t, before)
 }

@@ -115,16 +115,19 @@ func (p *Poller) Apply(c *config.Config) error {
 		}
 		next.targets = append(next.targets, t)
 	}
-	_ = p.health.latch(old) // the reload asks nobody to wait
 	p.publish(next)
 	return nil
 }
 
 // publish makes a state the one in use and schedules what it asks for. The
 // caller holds mu.
+//
+// The schedule comes first: it keeps the counters of jobs that are gone, so that a
+// reader of the old state still sees their sum.
 func (p *Poller) publish(next *state) {
-	p.state.Store(next)
+	_ = p.health.latch(p.state.Load()) // what next adds is not part of the first round
 	p.schedule.Set(next.quotas(), next.groups(), p.jobs(next))
+	p.state.Store(next)
 	p.report.logBudgets(p.Snapshot())
 }
 

@@ -173,18 +173,7 @@ func (s *Snapshot) NumPlans() int {
 
 // Snapshot returns the state of all targets and plans. It reads memory only.
 func (p *Poller) Snapshot() *Snapshot {
-	// A reload between reading the state and reading the schedule would show
-	// counters without the plans that have just gone. Reloads take longer than a
-	// snapshot, so a second try is enough.
 	state := p.state.Load()
-	s := p.snapshot(state)
-	if now := p.state.Load(); now != state {
-		s = p.snapshot(now)
-	}
-	return s
-}
-
-func (p *Poller) snapshot(state *state) *Snapshot {
 	s := &Snapshot{At: time.Now(), Config: state.config, Shard: p.options.Shard, Targets: make([]Target, len(state.targets))}
 	budgets := state.budgets()
 	for i, t := range state.targets {
@@ -200,11 +189,11 @@ func (p *Poller) snapshotTarget(now time.Time, t *target) Target {
 		Config:              t.config,
 		CredentialsExpireAt: t.credentials.ExpiresAt(),
 		Calls:               []Calls{t.calls.tasks.load()},
-		Skipped:             t.skipped,
 		ClockSkew:           t.calls.clockSkew.Load(),
 		Plans:               make([]Plan, len(t.plans)),
 	}
-	jobs := p.schedule.State(t.jobKeys())
+	jobs, skipped := p.schedule.State(t.id.key(), t.jobKeys())
+	target.Skipped = skipped
 	for i, plan := range t.plans {
 		target.Plans[i] = plan.snapshot(now, t, jobs[i])
 		target.Skipped += jobs[i].Skipped
@@ -230,12 +219,11 @@ func (t *target) jobKeys() []string {
 }
 
 func (t *target) planListSnapshot(now time.Time, job schedule.JobState) *List {
-	state := t.planList.state.Load()
 	l := &List{
-		Tried:       state.tried,
-		SucceededAt: state.succeededAt,
-		Failure:     state.failure,
-		Fresh:       state.fresh(now, time.Duration(t.config.Discovery.Interval)),
+		Tried:       t.planList.tried,
+		SucceededAt: t.planList.succeededAt,
+		Failure:     t.planList.failure,
+		Fresh:       t.planList.fresh(now, time.Duration(t.config.Discovery.Interval)),
 		Due:         job.Due,
 	}
 	for _, plan := range t.plans {
@@ -269,7 +257,7 @@ func (p *plan) snapshot(now time.Time, t *target, job schedule.JobState) Plan {
 	if state.fresh(now, time.Duration(t.global.StaleAfter)) {
 		s.Listing = state.listing
 	}
-	if t.planList != nil && !t.planList.state.Load().fresh(now, time.Duration(t.config.Discovery.Interval)) {
+	if t.planList != nil && !t.planList.fresh(now, time.Duration(t.config.Discovery.Interval)) {
 		s.Info = s.Info.withoutListed()
 	}
 	return s

@@ -28,13 +28,15 @@ type target struct {
 	// planList is nil if discovery is off.
 	planList *list[dbsapi.BackupPlan]
 	plans    []plan
-	// skipped counts the skipped polls of plans that are gone.
-	skipped uint64
+	// retired are the results of plans that the target polled under another
+	// identity, by ID, until the first list of plans has ended: what is listed again
+	// keeps its counters.
+	retired map[string]*results
 }
 
 // newTarget returns the target of a block of the configuration. It takes over
 // what the block does not change: credentials with the session tokens that they
-// hold, the client with its open connections, and the counters.
+// hold, the client with its open connections, the plans and the counters.
 func (p *Poller) newTarget(s *state, c *config.Target, old *state) (*target, error) {
 	id := TargetID{Account: c.Account, RegionID: c.RegionID}
 	t := &target{
@@ -44,16 +46,10 @@ func (p *Poller) newTarget(s *state, c *config.Target, old *state) (*target, err
 		logger: log.With(p.logger, "account", id.Account, "region_id", id.RegionID),
 	}
 	before := old.target(id)
-	if before != nil {
-		t.calls = before.calls
-		if before.config.CredentialsBlock == c.CredentialsBlock && s.http == old.http {
-			t.credentials = before.credentials
-			if before.config.Endpoint() == c.Endpoint() {
-				t.client, t.planList = before.client, before.planList
-			}
-		}
-	} else {
+	if before == nil {
 		t.calls = newCalls()
+	} else {
+		t.takeOver(before, s.http == old.http)
 	}
 	if t.credentials == nil {
 		t.credentials = c.Credentials(s.issuer)
@@ -75,10 +71,24 @@ func (p *Poller) newTarget(s *state, c *config.Target, old *state) (*target, err
 	case !c.Discovery.Enabled:
 		t.planList = nil
 	case t.planList == nil:
-		t.planList = newList[dbsapi.BackupPlan](p.newListKey(id))
+		t.planList = &list[dbsapi.BackupPlan]{job: p.newListKey(id)}
 	}
 	p.setPlans(t, before)
 	return t, nil
+}
+
+// takeOver keeps what a new configuration of the target does not change.
+func (t *target) takeOver(before *target, sameHTTP bool) {
+	t.calls = before.calls
+	if t.config.SameIdentity(before.config) {
+		t.planList = before.planList
+		if sameHTTP {
+			t.client = before.client
+		}
+	}
+	if sameHTTP && t.config.CredentialsBlock == before.config.CredentialsBlock {
+		t.credentials = before.credentials
+	}
 }
 
 // observer counts the attempts of a target's client and passes on the pauses

@@ -148,6 +148,7 @@ func (p *Poller) polled(t *target, plan plan) {
 		level.Debug(t.logger).Log("msg", "Poll ended", "plan_id", plan.id, "took", state.duration, "tasks", state.listing.Tasks)
 	}
 	if p.options.Hooks.Polled != nil {
-		p.options.Hooks.Polled(t.id, plan.snapshot(time.Now(), t, p.schedule.State([]string{t.id.planKey(plan.id)})[0]))
+		jobs, _ := p.schedule.State(t.id.key(), []string{t.id.planKey(plan.id)})
+		p.options.Hooks.Polled(t.id, plan.snapshot(time.Now(), t, jobs[0]))
 	}
 }

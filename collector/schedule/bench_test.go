@@ -59,6 +59,6 @@ func BenchmarkState(b *testing.B) {
 	}
 	s.Set([]schedule.Quota{{Key: "quota", RequestsPerSecond: 5}}, []schedule.Group{{Key: "group", Quota: "quota", MaxConcurrent: 4}}, jobs)
 	for b.Loop() {
-		s.State(keys)
+		s.State("", keys)
 	}
 }

@@ -109,7 +109,7 @@ func (s *Scheduler) serve(ctx context.Context, q *quota, now time.Duration) time
 func (s *Scheduler) begin(ctx context.Context, j *job, now time.Duration) {
 	t := &Turns{
 		scheduler: s, job: j, granted: make(chan struct{}, 1),
-		slow: j.slow || !j.answered, due: j.due, rank: j.rank,
+		slow: j.slow || !j.answered, limit: j.Limit, due: j.due, rank: j.rank,
 	}
 	ctx, t.cancel = context.WithCancel(ctx)
 	t.canceled = ctx.Done()

@@ -151,13 +151,13 @@ func TestStandstill(t *testing.T) {
 		p := plans(100, "plan", plan{pages: 1, latency: quick})
 		w.set(p)
 		w.until(10 * minute)
-		before := w.s.State(keys(p))
+		before := w.states(keys(p))
 		w.s.StandStill(10 * minute)
 		if err := w.s.Healthy(); err != nil {
 			t.Errorf("after a standstill: %v", err)
 		}
 		w.until(11*minute + time.Second)
-		for i, state := range w.s.State(keys(p)) {
+		for i, state := range w.states(keys(p)) {
 			if n := state.Polls - before[i].Polls; n < 1 || n > 2 {
 				t.Errorf("%s: %d polls in the minute after", p[i].key, n)
 			}

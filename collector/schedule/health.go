@@ -40,14 +40,14 @@ func (s *Scheduler) overrun() error {
 	var worst *Turns
 	var by time.Duration
 	for t := range s.running {
-		if over := t.took(s.lived) - t.job.Limit; t.job.Limit > 0 && over > by {
+		if over := t.took(s.lived) - t.limit; t.limit > 0 && over > by {
 			worst, by = t, over
 		}
 	}
 	if worst == nil {
 		return nil
 	}
-	return fmt.Errorf("schedule: job %q has been running for more than %s", worst.job.Key, worst.job.Limit)
+	return fmt.Errorf("schedule: job %q has been running for more than %s", worst.job.Key, worst.limit)
 }
 
 // live advances the time in which this process could run. The dispatcher turns

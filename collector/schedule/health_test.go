@@ -65,9 +65,9 @@ func TestHealthyNoticesARunBeyondItsLimit(t *testing.T) {
 		expectHealth(t, s, "")
 		time.Sleep(40*minute + 25*time.Second) // in the second request
 		expectHealth(t, s, "")
-		exactly(t, "running", s.State([]string{"a"})[0].Running, true)
+		exactly(t, "running", states(s, "a")[0].Running, true)
 		time.Sleep(10 * time.Second)
-		exactly(t, "running", s.State([]string{"a"})[0].Running, false)
+		exactly(t, "running", states(s, "a")[0].Running, false)
 	})
 }
 
@@ -119,11 +119,11 @@ func TestStateOfTheFirstPoll(t *testing.T) {
 		} {
 			time.Sleep(c.at - time.Since(begin))
 			synctest.Wait()
-			got := s.State([]string{"a", "unknown"})
+			got := states(s, "a", "unknown")
 			exactly(t, c.at.String(), state{got[0].Running, got[0].Tried, got[0].Polls, got[0].Skipped, got[0].Late}, c.want)
 			exactly(t, "unknown", got[1], schedule.JobState{})
 		}
-		due := s.State([]string{"a"})[0].Due.Sub(begin)
+		due := states(s, "a")[0].Due.Sub(begin)
 		if due < 2*minute || due > 3*minute {
 			t.Errorf("due after %s, want half an interval after the start to one and a half", due)
 		}

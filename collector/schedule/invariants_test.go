@@ -30,7 +30,7 @@ func between(random *rand.Rand, from, to time.Duration) time.Duration {
 // a start, was skipped, or is pending.
 func (w *world) checkAccount(plans []*plan) {
 	w.t.Helper()
-	for i, state := range w.s.State(keys(plans)) {
+	for i, state := range w.states(keys(plans)) {
 		p := plans[i]
 		if !state.Tried {
 			continue

@@ -14,6 +14,10 @@ const never = time.Duration(math.MaxInt64)
 // standstill, after which the server must not see a burst.
 const overslept = 100 * time.Millisecond
 
+// longestGap bounds the time between two slots: a rate close to zero would
+// otherwise overflow a duration and have no pace at all.
+const longestGap = 24 * time.Hour
+
 // quota is the pace that its groups share.
 type quota struct {
 	groups []*group
@@ -29,6 +33,7 @@ type quota struct {
 
 // group is the jobs of one target and their requests under way.
 type group struct {
+	skipped  uint64 // by jobs that are gone
 	max      int
 	jobs     int
 	slowJobs int
@@ -125,6 +130,15 @@ func (q *quota) take(j *job, now time.Duration) {
 	}
 	q.used = true
 	q.lastFirst = j.kind() == first
+}
+
+// free returns when the quota no longer holds anything back.
+func (q *quota) free() time.Duration {
+	free := q.open()
+	for _, until := range q.paused {
+		free = max(free, until)
+	}
+	return free
 }
 
 // open returns when the next slot is.

@@ -83,12 +83,12 @@ func TestShorterIntervalDuringASlowPoll(t *testing.T) {
 			t.Error(err)
 		}
 		w.until(24 * time.Second)
-		state := w.s.State(keys(p))[0]
+		state := w.states(keys(p))[0]
 		exactly(t, "skipped", state.Skipped, 0)
 		exactly(t, "late", state.Late, 0)
 		exactly(t, "polls", state.Polls, 1)
 		w.until(35 * time.Second)
-		exactly(t, "polls", w.s.State(keys(p))[0].Polls, 2)
+		exactly(t, "polls", w.states(keys(p))[0].Polls, 2)
 	})
 }
 
@@ -99,7 +99,7 @@ func TestSkippedStaysOverAChangeOfInterval(t *testing.T) {
 		p := plans(1, "plan", plan{pages: 1, latency: quick})
 		w.set(p)
 		w.until(5 * minute)
-		due := w.s.State(keys(p))[0].Due.Sub(w.start)
+		due := w.states(keys(p))[0].Due.Sub(w.start)
 		w.s.Pause("quota", "", time.Hour)
 		for n := range 4 {
 			w.until(due + time.Duration(n)*minute)
@@ -107,7 +107,7 @@ func TestSkippedStaysOverAChangeOfInterval(t *testing.T) {
 		}
 		w.every(time.Hour)
 		w.until(due + 30*minute)
-		state := w.s.State(keys(p))[0]
+		state := w.states(keys(p))[0]
 		if state.Skipped < 3 || state.Skipped > 4 { // a point of the new grid may lie in between
 			t.Errorf("skipped %d, want 3 or 4", state.Skipped)
 		}
@@ -121,14 +121,14 @@ func TestShorterIntervalWhileOverdue(t *testing.T) {
 		p := plans(1, "plan", plan{pages: 1, every: time.Hour, latency: quick})
 		w.set(p)
 		w.until(minute)
-		due := w.s.State(keys(p))[0].Due.Sub(w.start)
+		due := w.states(keys(p))[0].Due.Sub(w.start)
 		w.s.Pause("quota", "", 100*time.Hour)
 		w.until(due + 30*minute)
 		w.every(minute)
 		exactly(t, "skipped at the change", w.skipped(p), 0)
 		w.until(due + 35*minute)
 		exactly(t, "skipped five minutes later", w.skipped(p), 5)
-		exactly(t, "late", w.s.State(keys(p))[0].Late, 35*minute)
+		exactly(t, "late", w.states(keys(p))[0].Late, 35*minute)
 	})
 }
 
@@ -154,11 +154,11 @@ func TestRemovedJobs(t *testing.T) {
 		s := start(t, 1, 1, stubborn("a"), stubborn("waits"))
 		time.Sleep(2500 * time.Millisecond)
 		setJobs(s, 1, 2, asks(j, "b", "Tasks"))
-		exactly(t, "state of a removed job", s.State([]string{"a"})[0], schedule.JobState{})
+		exactly(t, "state of a removed job", states(s, "a")[0], schedule.JobState{})
 		time.Sleep(time.Second)
 		// It comes back while its old run goes on: never two at once.
 		setJobs(s, 1, 2, asks(j, "a", "Tasks"), asks(j, "b", "Tasks"))
-		exactly(t, "polls", s.State([]string{"a"})[0].Polls, 0)
+		exactly(t, "polls", states(s, "a")[0].Polls, 0)
 		time.Sleep(10 * time.Second)
 		j.expect(t, "0s a begins", "2.5s a is canceled", "2.5s b Tasks", "7.5s a ends", "7.5s a Tasks")
 	})
@@ -229,7 +229,7 @@ func TestRunOnce(t *testing.T) {
 		exactly(t, "deferred", long[0].defers+long[1].defers, 2)
 		w.checkSlots()
 		exactly(t, "requests", len(w.slots), 3+2*13+2)
-		for _, state := range w.s.State(keys(w.plans)) {
+		for _, state := range w.states(keys(w.plans)) {
 			exactly(t, "tried", state.Tried, true)
 			exactly(t, "running", state.Running, false)
 		}

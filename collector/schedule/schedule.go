@@ -3,6 +3,7 @@ package schedule
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +22,7 @@ type Scheduler struct {
 
 	mu      sync.Mutex
 	quotas  map[string]*quota
+	retired map[string]*quota // no longer named, and not free yet
 	groups  map[string]*group
 	jobs    map[string]*job
 	leaving map[string]*Turns   // runs of jobs that Set removed, until they end
@@ -78,6 +80,7 @@ func New() *Scheduler {
 		ping:    make(chan struct{}),
 		stopped: make(chan struct{}),
 		quotas:  map[string]*quota{},
+		retired: map[string]*quota{},
 		groups:  map[string]*group{},
 		jobs:    map[string]*job{},
 		leaving: map[string]*Turns{},
@@ -98,15 +101,18 @@ func (s *Scheduler) Set(quotas []Quota, groups []Group, jobs []Job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	s.setQuotas(quotas)
+	s.setQuotas(quotas, now)
 	s.setGroups(groups)
 	s.setJobs(jobs, now)
 	s.requeue()
 	s.wakeUp()
 }
 
-func (s *Scheduler) setQuotas(quotas []Quota) {
+// setQuotas keeps quotas that are not named any more until their pace and their
+// pauses mean nothing: a reload that names them again must not start afresh.
+func (s *Scheduler) setQuotas(quotas []Quota, now time.Duration) {
 	before := s.quotas
+	maps.Copy(before, s.retired)
 	s.quotas = make(map[string]*quota, len(quotas))
 	for _, want := range quotas {
 		if !(want.RequestsPerSecond > 0) {
@@ -116,10 +122,13 @@ func (s *Scheduler) setQuotas(quotas []Quota) {
 		if q == nil {
 			q = &quota{paused: map[string]time.Duration{}}
 		}
-		q.gap = time.Duration(float64(time.Second) / want.RequestsPerSecond)
+		q.gap = time.Duration(min(float64(time.Second)/want.RequestsPerSecond, float64(longestGap)))
 		q.groups = nil
 		s.quotas[want.Key] = q
+		delete(before, want.Key)
 	}
+	maps.DeleteFunc(before, func(_ string, q *quota) bool { return q.free() <= now })
+	s.retired = before
 }
 
 func (s *Scheduler) setGroups(groups []Group) {
@@ -170,6 +179,9 @@ func (s *Scheduler) setJobs(jobs []Job, now time.Duration) {
 			continue
 		}
 		j.gone = true
+		if !j.List {
+			j.group.skipped += j.skipped + j.missed(now)
+		}
 		if j.run != nil {
 			s.leaving[key] = j.run
 			j.run.cancel()

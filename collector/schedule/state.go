@@ -28,17 +28,24 @@ type JobState struct {
 
 // State returns the states of these jobs, in this order, all of one moment. An
 // unknown key has the zero state. It is cheap, and no job can block it.
-func (s *Scheduler) State(keys []string) []JobState {
-	states := make([]JobState, len(keys))
+//
+// Gone is the number of due times that were skipped by jobs of the group which
+// Set has removed, lists excepted: with those of the jobs it is a counter that
+// never falls while the group stays.
+func (s *Scheduler) State(group string, keys []string) (states []JobState, gone uint64) {
+	states = make([]JobState, len(keys))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now, wall := s.now(), time.Now().Round(0)
+	if g := s.groups[group]; g != nil {
+		gone = g.skipped
+	}
 	for i, key := range keys {
 		if j := s.jobs[key]; j != nil {
 			states[i] = j.state(now, wall)
 		}
 	}
-	return states
+	return states, gone
 }
 
 func (j *job) state(now time.Duration, wall time.Time) JobState {

@@ -20,6 +20,7 @@ type Turns struct {
 	cancel    context.CancelFunc
 	granted   chan struct{} // receives one value for each turn that Wait queued for
 	slow      bool          // what Slow returns
+	limit     time.Duration // how long it may take, as its job was when it began
 	due       time.Duration // of the job when the run began
 	rank      time.Duration // of its requests among those that wait
 
@@ -213,6 +214,9 @@ func (s *Scheduler) Pause(quota, action string, d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	q := s.quotas[quota]
+	if q == nil {
+		q = s.retired[quota] // a request from before a reload was answered
+	}
 	if q == nil {
 		return
 	}

@@ -242,7 +242,7 @@ func TestDefer(t *testing.T) {
 				if !slices.Equal(got, c.want) {
 					t.Errorf("got %v, want %v", got, c.want)
 				}
-				exactly(t, "polls", s.State([]string{"a"})[0].Polls, 2)
+				exactly(t, "polls", states(s, "a")[0].Polls, 2)
 			})
 		})
 	}
@@ -308,7 +308,7 @@ func TestSlow(t *testing.T) {
 				time.Sleep(time.Second)
 				synctest.Wait()
 			}
-			if state := s.State([]string{"a"})[0]; state.Slow != poll.slow {
+			if state := states(s, "a")[0]; state.Slow != poll.slow {
 				t.Errorf("after poll %d: slow %v", n, state.Slow)
 			}
 		}

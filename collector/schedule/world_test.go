@@ -128,7 +128,7 @@ func (w *world) sentSlow(p *plan, n int) {
 		return
 	}
 	p.slowSince = -1
-	if !w.s.State([]string{p.key})[0].Slow {
+	if !w.states([]string{p.key})[0].Slow {
 		return
 	}
 	p.slowSince = w.now()
@@ -161,7 +161,7 @@ func (w *world) checkSlots() {
 // had been due without running.
 func (w *world) latest(plans []*plan, until time.Duration) (latest time.Duration) {
 	for w.now() < until {
-		for _, state := range w.s.State(keys(plans)) {
+		for _, state := range w.states(keys(plans)) {
 			if !state.Running {
 				latest = max(latest, time.Since(state.Due))
 			}
@@ -173,7 +173,7 @@ func (w *world) latest(plans []*plan, until time.Duration) (latest time.Duration
 
 // skipped returns the sum of what was skipped of these plans.
 func (w *world) skipped(plans []*plan) (sum uint64) {
-	for _, state := range w.s.State(keys(plans)) {
+	for _, state := range w.states(keys(plans)) {
 		sum += state.Skipped
 	}
 	return sum
@@ -223,3 +223,11 @@ func polls(plans []*plan, from time.Duration) (fewest, most int, gap time.Durati
 	}
 	return fewest, most, gap
 }
+
+// states returns the states of jobs, whatever their group.
+func states(s *schedule.Scheduler, keys ...string) []schedule.JobState {
+	states, _ := s.State("", keys)
+	return states
+}
+
+func (w *world) states(keys []string) []schedule.JobState { return states(w.s, keys...) }
