@@ -165,7 +165,10 @@ func page(rows []map[string]any, listName string, num, size int, fault *Fault) m
 			size = min(size, fault.MaxPageSize)
 		}
 	}
-	from := min(num*size, len(rows))
+	from := len(rows)
+	if num <= len(rows)/size {
+		from = num * size
+	}
 	items := rows[from:min(from+size, len(rows))]
 	if items == nil {
 		items = []map[string]any{}
@@ -188,14 +191,14 @@ func page(rows []map[string]any, listName string, num, size int, fault *Fault) m
 	return envelope
 }
 
-// number reads a parameter. Anything but a number counts as invalid.
+// number reads a parameter, which the API documents as an integer of 32 bits. Anything else is an invalid -1.
 func number(s string, absent int) int {
 	if s == "" {
 		return absent
 	}
-	n, err := strconv.Atoi(s)
+	n, err := strconv.ParseInt(s, 10, 32)
 	if err != nil {
 		return -1
 	}
-	return n
+	return int(n)
 }

@@ -7,18 +7,17 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"io"
+	"maps"
 	"net/http"
 	"net/url"
-	"sort"
+	"slices"
 	"strings"
 	"time"
 )
 
 // maxClockSkew is how far a request's date may be off (API documentation of the signature).
 const maxClockSkew = 15 * time.Minute
-
-// emptySHA256 is the hash of the empty body that every request here has.
-var emptySHA256 = hexSHA256("")
 
 // identity is who a request says that it is from, and the proof.
 type identity struct {
@@ -34,7 +33,7 @@ func (s *Simulator) authenticate(r *http.Request, params url.Values) (identity, 
 		err *gatewayError
 	)
 	if r.Header.Get("Authorization") != "" {
-		id, err = s.checkACS3(r, params)
+		id, err = s.checkACS3(r)
 	} else {
 		id, err = s.checkRPC(r, params)
 	}
@@ -51,9 +50,9 @@ func (s *Simulator) authenticate(r *http.Request, params url.Values) (identity, 
 }
 
 // checkACS3 rebuilds the canonical request from what arrived and compares the signatures.
-func (s *Simulator) checkACS3(r *http.Request, params url.Values) (identity, *gatewayError) {
+func (s *Simulator) checkACS3(r *http.Request) (identity, *gatewayError) {
 	id := identity{token: r.Header.Get("X-Acs-Security-Token"), nonce: r.Header.Get("X-Acs-Signature-Nonce")}
-	fields := authorizationFields(r.Header.Get("Authorization"))
+	fields, ok := authorizationFields(r.Header.Get("Authorization"))
 	id.keyID, id.signature = fields["Credential"], fields["Signature"]
 	at, err := time.Parse("2006-01-02T15:04:05Z", r.Header.Get("X-Acs-Date"))
 	if err != nil {
@@ -61,24 +60,15 @@ func (s *Simulator) checkACS3(r *http.Request, params url.Values) (identity, *ga
 	}
 	id.at = at
 
-	signed := strings.Split(fields["SignedHeaders"], ";")
-	if missing := unsignedHeader(r, signed); missing != "" || id.keyID == "" || id.nonce == "" ||
-		r.Header.Get("X-Acs-Content-Sha256") != emptySHA256 {
-		return id, gateway(http.StatusBadRequest, "IncompleteSignature", "The request signature does not conform to Aliyun standards. "+missing)
+	bodyHash := r.Header.Get("X-Acs-Content-Sha256")
+	if !ok || id.keyID == "" || id.nonce == "" || fields["SignedHeaders"] != strings.Join(mustSign(r), ";") || bodyHash != hashBody(r) {
+		return id, gateway(http.StatusBadRequest, "IncompleteSignature", "The request signature does not conform to Aliyun standards.")
 	}
 	secret, failure := s.secretOf(id)
 	if failure != nil {
 		return id, failure
 	}
-	var headers strings.Builder
-	for _, name := range signed {
-		value := r.Header.Get(name)
-		if name == "host" {
-			value = r.Host
-		}
-		fmt.Fprintf(&headers, "%s:%s\n", name, strings.TrimSpace(value))
-	}
-	canonical := fmt.Sprintf("%s\n%s\n%s\n%s\n%s\n%s", r.Method, "/", rfc3986(params), headers.String(), strings.Join(signed, ";"), emptySHA256)
+	canonical := canonicalRequest(r, bodyHash)
 	toSign := "ACS3-HMAC-SHA256\n" + hexSHA256(canonical)
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte(toSign))
@@ -90,24 +80,56 @@ func (s *Simulator) checkACS3(r *http.Request, params url.Values) (identity, *ga
 	return id, nil
 }
 
-// unsignedHeader returns a header that must be signed and is not.
-func unsignedHeader(r *http.Request, signed []string) string {
-	isSigned := make(map[string]bool)
-	for _, name := range signed {
-		isSigned[name] = true
+// canonicalRequest is the text whose hash is signed. Parameters in the body are
+// covered by its hash.
+func canonicalRequest(r *http.Request, bodyHash string) string {
+	path := strings.NewReplacer("+", "%20", "*", "%2A", "%7E", "~").Replace(r.URL.EscapedPath())
+	if path == "" {
+		path = "/"
 	}
-	must := []string{"host", "x-acs-action", "x-acs-version", "x-acs-date", "x-acs-signature-nonce", "x-acs-content-sha256"}
-	for name := range r.Header {
-		if lower := strings.ToLower(name); strings.HasPrefix(lower, "x-acs-") || lower == "content-type" {
-			must = append(must, lower)
+	names := mustSign(r)
+	var headers strings.Builder
+	for _, name := range names {
+		value := r.Header.Get(name)
+		if name == "host" {
+			value = r.Host
+		}
+		fmt.Fprintf(&headers, "%s:%s\n", name, strings.TrimSpace(value))
+	}
+	return strings.Join([]string{
+		r.Method, path, rfc3986(r.URL.Query()), headers.String(), strings.Join(names, ";"), bodyHash,
+	}, "\n")
+}
+
+// mustSign returns the headers that the signature must cover, in their order.
+// One that is missing or comes twice is named in a way that nobody can sign.
+func mustSign(r *http.Request) []string {
+	names := []string{"host"}
+	for name, values := range r.Header {
+		name = strings.ToLower(name)
+		if strings.HasPrefix(name, "x-acs-") || name == "content-type" {
+			names = append(names, name)
+			if len(values) > 1 {
+				names = append(names, "?")
+			}
 		}
 	}
-	for _, name := range must {
-		if !isSigned[name] {
-			return name
+	for _, name := range []string{"x-acs-action", "x-acs-version", "x-acs-date", "x-acs-signature-nonce", "x-acs-content-sha256"} {
+		if !slices.Contains(names, name) {
+			names = append(names, "?")
 		}
 	}
-	return ""
+	slices.Sort(names)
+	return names
+}
+
+// hashBody returns the hash of a body that [parameters] has read.
+func hashBody(r *http.Request) string {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return "" // never the hash of anything
+	}
+	return hexSHA256(string(body))
 }
 
 // checkRPC checks the older scheme, in which the signature covers the sorted query and form.
@@ -147,25 +169,31 @@ func (s *Simulator) checkRPC(r *http.Request, params url.Values) (identity, *gat
 }
 
 // authorizationFields splits "ACS3-HMAC-SHA256 Credential=…,SignedHeaders=…,Signature=…".
-func authorizationFields(header string) map[string]string {
-	fields := make(map[string]string)
-	rest, _ := strings.CutPrefix(header, "ACS3-HMAC-SHA256 ")
-	for part := range strings.SplitSeq(rest, ",") {
-		if name, value, ok := strings.Cut(part, "="); ok {
-			fields[name] = value
-		}
+func authorizationFields(header string) (fields map[string]string, ok bool) {
+	rest, ok := strings.CutPrefix(header, "ACS3-HMAC-SHA256 ")
+	parts := strings.Split(rest, ",")
+	names := []string{"Credential", "SignedHeaders", "Signature"}
+	if !ok || len(parts) != len(names) {
+		return nil, false
 	}
-	return fields
+	fields = make(map[string]string)
+	for i, name := range names {
+		value, ok := strings.CutPrefix(parts[i], name+"=")
+		if !ok {
+			return nil, false
+		}
+		fields[name] = value
+	}
+	return fields, true
 }
 
-// rfc3986 writes parameters sorted and escaped as they are signed.
+// rfc3986 writes parameters sorted by name and escaped as they are signed.
 func rfc3986(params url.Values) string {
-	pairs := make([]string, 0, len(params))
-	for name, values := range params {
-		pairs = append(pairs, escape(name)+"="+escape(values[0]))
+	names := slices.Sorted(maps.Keys(params))
+	for i, name := range names {
+		names[i] = escape(name) + "=" + escape(params.Get(name))
 	}
-	sort.Strings(pairs)
-	return strings.Join(pairs, "&")
+	return strings.Join(names, "&")
 }
 
 // escape leaves A-Z a-z 0-9 - _ . ~ and writes every other byte as %XX.

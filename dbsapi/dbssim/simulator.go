@@ -6,9 +6,12 @@
 package dbssim
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"sync"
@@ -122,7 +125,7 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if fault != nil && fault.before(w, r) {
 		return
 	}
-	envelope, failure := s.answer(call, params, fault)
+	envelope, failure := s.answer(r, call, params, fault)
 	if failure != nil {
 		s.writeError(w, r, failure)
 		return
@@ -140,13 +143,41 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write(body)
 }
 
-// parameters merges query and form, as the gateway does. Action and version may come as headers.
+// maxBody bounds the body of a request; that of a form with every parameter has a few hundred bytes.
+const maxBody = 1 << 20
+
+// parameters merges query and form, as the gateway does. Action and version may
+// come as headers. One that comes twice is refused: the official clients cannot
+// send it, and it is open which value the gateway would take. The body can be
+// read again.
 func parameters(r *http.Request) (url.Values, error) {
-	r.Body = http.MaxBytesReader(nil, r.Body, 1<<20)
-	if err := r.ParseForm(); err != nil {
-		return nil, err
+	var body []byte
+	if r.Body != nil {
+		var err error
+		if body, err = io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBody)); err != nil {
+			return nil, fmt.Errorf("read the body: %w", err)
+		}
 	}
-	return r.Form, nil
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	params, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, fmt.Errorf("read the query: %w", err)
+	}
+	form := url.Values{}
+	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && mediaType == "application/x-www-form-urlencoded" {
+		if form, err = url.ParseQuery(string(body)); err != nil {
+			return nil, fmt.Errorf("read the form: %w", err)
+		}
+	}
+	for name, values := range form {
+		params[name] = append(params[name], values...)
+	}
+	for name, values := range params {
+		if len(values) > 1 {
+			return nil, fmt.Errorf("parameter %q comes twice", name)
+		}
+	}
+	return params, nil
 }
 
 // record notes a request and returns it.
@@ -172,10 +203,13 @@ func (s *Simulator) record(r *http.Request, params url.Values, id identity) Requ
 }
 
 // answer builds the envelope of a good answer.
-func (s *Simulator) answer(call Request, params url.Values, fault *Fault) (map[string]any, *gatewayError) {
+func (s *Simulator) answer(r *http.Request, call Request, params url.Values, fault *Fault) (map[string]any, *gatewayError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if version := params.Get("Version"); version != "" && version != apiVersion {
+	if r.URL.Path != "/" && r.URL.Path != "" {
+		return nil, notFound
+	}
+	if first(r.Header.Get("X-Acs-Version"), params.Get("Version")) != apiVersion {
 		return nil, gateway(http.StatusBadRequest, "InvalidVersion", "Specified parameter Version is not valid.")
 	}
 	account := s.accountOf(call.AccessKeyID)
@@ -185,7 +219,7 @@ func (s *Simulator) answer(call Request, params url.Values, fault *Fault) (map[s
 	case "DescribeBackupPlanList":
 		return s.listPlans(account, call, params, fault)
 	}
-	return nil, gateway(http.StatusNotFound, "InvalidAction.NotFound", "Specified api is not found, please check your url and method.")
+	return nil, notFound
 }
 
 func (s *Simulator) accountOf(keyID string) *Account {
@@ -247,6 +281,9 @@ type gatewayError struct {
 func gateway(status int, code, message string) *gatewayError {
 	return &gatewayError{status: status, code: code, message: message}
 }
+
+// notFound answers what is no operation.
+var notFound = gateway(http.StatusNotFound, "InvalidAction.NotFound", "Specified api is not found, please check your url and method.")
 
 func (s *Simulator) writeError(w http.ResponseWriter, r *http.Request, e *gatewayError) {
 	w.Header().Set("Content-Type", "application/json;charset=utf-8")

@@ -3,6 +3,7 @@ package dbssim_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -73,7 +74,18 @@ func TestSignatureV3(t *testing.T) {
 		want   string
 	}{
 		{name: "as signed", change: func(*http.Request) {}, want: "200: 1 rows on 1 pages"},
-		{name: "space as plus", change: func(r *http.Request) { r.URL.RawQuery += "&ClientToken=a+b" }, want: "400: SignatureDoesNotMatch"},
+		{name: "one more parameter", change: func(r *http.Request) { r.URL.RawQuery += "&ClientToken=a+b" }, want: "400: SignatureDoesNotMatch"},
+		{name: "parameter twice", change: func(r *http.Request) { r.URL.RawQuery += "&PageNum=7" }, want: "400: InvalidParameter"},
+		{name: "another path", change: func(r *http.Request) { r.URL.Path = "/v1" }, want: "400: SignatureDoesNotMatch"},
+		{name: "another version", change: func(r *http.Request) { r.Header.Set("X-Acs-Version", "2021-01-01") }, want: "400: SignatureDoesNotMatch"},
+		{name: "signed headers in another order", change: replaceAuthorization("host;x-acs-action", "x-acs-action;host"), want: "400: IncompleteSignature"},
+		{name: "a header more than the signed ones", change: replaceAuthorization("host;", "accept;host;"), want: "400: IncompleteSignature"},
+		{name: "a signed header twice", change: func(r *http.Request) { r.Header.Add("X-Acs-Action", "x") }, want: "400: IncompleteSignature"},
+		{name: "body without its hash", change: func(r *http.Request) { r.Body = io.NopCloser(strings.NewReader("PageNum=7")) }, want: "400: IncompleteSignature"},
+		{name: "fields in another order", change: func(r *http.Request) {
+			fields := strings.Split(strings.TrimPrefix(r.Header.Get("Authorization"), "ACS3-HMAC-SHA256 "), ",")
+			r.Header.Set("Authorization", "ACS3-HMAC-SHA256 "+fields[1]+","+fields[0]+","+fields[2])
+		}, want: "400: IncompleteSignature"},
 		{name: "another plan", change: func(r *http.Request) { r.URL.RawQuery = "BackupPlanId=dbsother&PageNum=0&PageSize=100" }, want: "400: SignatureDoesNotMatch"},
 		{name: "another host", change: func(r *http.Request) { r.Host = "dbs.example" }, want: "400: SignatureDoesNotMatch"},
 		{name: "another method", change: func(r *http.Request) { r.Method = http.MethodGet }, want: "400: SignatureDoesNotMatch"},
