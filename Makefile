@@ -12,6 +12,7 @@ GOLANGCI_LINT = v2.15.0
 
 # Each fuzz target runs this long; `make fuzz FUZZ_TIME=1h` looks harder.
 FUZZ_TIME ?= 5s
+FUZZ = ./dbsapi:FuzzAnswer ./collector:FuzzParseConfig ./dbsapi/dbssim:FuzzServeHTTP
 
 .PHONY: help build release test test-all fuzz lint bench scale fmt docs dashboard tools clean
 

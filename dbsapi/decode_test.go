@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -247,40 +246,4 @@ func TestRowsAreIndependent(t *testing.T) {
 	if diff := cmp.Diff(want, tasks); diff != "" {
 		t.Error(diff)
 	}
-}
-
-// Decoding ends for every input, and its result is usable.
-func FuzzDecode(f *testing.F) {
-	sample, err := os.ReadFile("testdata/documented_sample.json")
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(string(sample))
-	f.Add(`{"Success":true,"Items":[{"BackupSetDownloadTaskId":1,"BackupSetDataSize":"1e3","BackupSetDownloadCreateTime":1642044001000}]}`)
-	f.Add(`{"Success":"true","TotalElements":"2","Items":{"BackupSetDownloadTaskDetail":{"BackupSetDownloadStatus":"无"}}}`)
-	f.Add(`{"Code":"Throttling.User","Message":"a server string to sign is:POST"}`)
-	f.Add("{\"Success\":true,\"Items\":\"\"}\x00")
-	f.Fuzz(func(t *testing.T, body string) {
-		tasks, total, err := decode(t, body)
-		if err != nil && strings.ContainsAny(err.Error(), "\n\"") {
-			t.Errorf("error repeats the answer: %q", err)
-		}
-		if total < -1 {
-			t.Errorf("total is %d", total)
-		}
-		for _, task := range tasks {
-			text := task.ID + task.Name + task.BackupSetID + task.JobType + task.DBType + task.DataFormat + task.Status + task.Way + task.TargetType + task.GatewayID
-			if !utf8.ValidString(text) {
-				t.Errorf("text %q is no UTF-8", text)
-			}
-			if task.DataBytes < 0 || task.BadSize && task.DataBytes != 0 {
-				t.Errorf("size is %d, bad %t", task.DataBytes, task.BadSize)
-			}
-			for _, at := range []time.Time{task.Created, task.Finished} {
-				if !at.IsZero() && (at.Year() < 1973 || at.Year() > 9999) {
-					t.Errorf("time is %v", at)
-				}
-			}
-		}
-	})
 }

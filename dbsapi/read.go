@@ -15,6 +15,9 @@ const (
 	smallAnswer = 1 << 20
 	// maxAnswer bounds an answer after decompression.
 	maxAnswer = 8 << 20
+	// maxFailure bounds an answer that reports a failure: the longest, a denied
+	// permission with its diagnosis, has a few kilobytes.
+	maxFailure = 64 << 10
 	// maxLargeAnswers is how many answers over smallAnswer a client reads at a
 	// time; the others wait. Small ones never do: a server that sends one byte
 	// a second would hold up all other plans.
@@ -35,7 +38,11 @@ func (c *Client) read(ctx context.Context, resp *http.Response, r call) (answer,
 			buffers.Put(body)
 		}
 	}()
-	done, err := c.readBody(ctx, resp.Body, body)
+	limit := maxAnswer
+	if !isGoodStatus(resp.StatusCode) {
+		limit = maxFailure
+	}
+	done, err := c.readBody(ctx, resp.Body, body, limit)
 	defer done()
 	switch {
 	case errors.Is(err, errTooLarge):
@@ -57,12 +64,17 @@ func (c *Client) read(ctx context.Context, resp *http.Response, r call) (answer,
 	return a, nil
 }
 
-// readBody fills a buffer with an answer. The caller calls done after decoding.
-func (c *Client) readBody(ctx context.Context, from io.Reader, into *bytes.Buffer) (done func(), err error) {
+// readBody fills a buffer with an answer of at most limit bytes. The caller
+// calls done after decoding.
+func (c *Client) readBody(ctx context.Context, from io.Reader, into *bytes.Buffer, limit int) (done func(), err error) {
 	done = func() {}
-	n, err := into.ReadFrom(io.LimitReader(from, smallAnswer+1))
-	if err != nil || n <= smallAnswer {
+	small := min(smallAnswer, limit)
+	n, err := into.ReadFrom(io.LimitReader(from, int64(small+1)))
+	switch {
+	case err != nil, n <= int64(small):
 		return done, err
+	case small == limit:
+		return done, errTooLarge
 	}
 	select {
 	case c.large <- struct{}{}:
@@ -70,8 +82,9 @@ func (c *Client) readBody(ctx context.Context, from io.Reader, into *bytes.Buffe
 	case <-ctx.Done():
 		return done, ctx.Err()
 	}
-	n, err = into.ReadFrom(io.LimitReader(from, maxAnswer-n+1))
-	if err == nil && into.Len() > maxAnswer {
+	into.Grow(limit - small + bytes.MinRead) // growing by doubling would take thrice as much
+	_, err = into.ReadFrom(io.LimitReader(from, int64(limit-small)))
+	if err == nil && into.Len() > limit {
 		err = errTooLarge
 	}
 	return done, err

@@ -1,0 +1,108 @@
+package dbsapi_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"aliyun_dbs_exporter/dbsapi"
+	"aliyun_dbs_exporter/dbsapi/dbssim"
+)
+
+// A list that changes while it is read is read again, so that no row is lost
+// that was there all the time; one that does not stop changing says so.
+func TestListChangesWhileItIsRead(t *testing.T) {
+	tests := []struct {
+		name string
+		// list returns the first and last task at each request, counted from 0.
+		list  func(request int) (first, last int)
+		pages string // numbers of the pages that are yielded
+		rows  int    // since the last page 0
+		err   error
+	}{
+		{"stays", func(int) (int, int) { return 0, 230 }, "012", 230, nil},
+		{"loses rows at the front", func(n int) (int, int) { return min(n, 1) * 5, 230 }, "0012", 225, nil},
+		{"loses rows before the last page", func(n int) (int, int) { return min(n/2, 1) * 5, 230 }, "01012", 225, nil},
+		{"loses rows twice", func(n int) (int, int) { return min(n, 3) * 5, 230 }, "00012", 215, nil},
+		{"grows at the end", func(n int) (int, int) { return 0, 230 + min(n, 1)*5 }, "0012", 235, nil},
+		{"grows to a further page", func(n int) (int, int) { return 0, 180 + min(n, 1)*50 }, "0012", 230, nil},
+		{"shrinks to the first page", func(n int) (int, int) { return 0, 150 - min(n, 1)*100 }, "00", 50, nil},
+		{"loses a row at every request", func(n int) (int, int) { return n, 230 }, "00012", 224, dbsapi.ErrIncomplete},
+		{"grows at every request", func(n int) (int, int) { return 0, 230 + n }, "00012", 236, dbsapi.ErrIncomplete},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			sim, request := newSimulator(0), -1
+			sim.SetPlan(dbssim.Plan{ID: testPlan, Tasks: func(time.Time) []dbssim.Task {
+				request++
+				first, last := tt.list(request)
+				var tasks []dbssim.Task
+				for i := first; i < last; i++ {
+					tasks = append(tasks, dbssim.Task{ID: fmt.Sprintf("task%04d", i), Status: "finish"})
+				}
+				return tasks
+			}})
+			var (
+				numbers string
+				rows    = make(map[string]bool)
+				last    error
+			)
+			c := inMemoryClient(t, sim, dbsapi.Options{})
+			for page, err := range c.DownloadTasks(t.Context(), dbsapi.TaskQuery{PlanID: testPlan}, dbsapi.Pace{}) {
+				if err != nil {
+					last = err
+					break
+				}
+				if page.Number == 0 {
+					clear(rows)
+				}
+				numbers += fmt.Sprint(page.Number)
+				for _, task := range page.Items {
+					rows[task.ID] = true
+				}
+			}
+			if !errors.Is(last, tt.err) || numbers != tt.pages || len(rows) != tt.rows {
+				t.Errorf("pages %s with %d rows and error %v, want %s with %d and %v", numbers, len(rows), last, tt.pages, tt.rows, tt.err)
+			}
+		})
+	}
+}
+
+// A page of rows without IDs is not taken for a repetition of the one before.
+func TestRowsWithoutIDs(t *testing.T) {
+	sim := newSimulator(0)
+	sim.SetPlan(dbssim.Plan{ID: testPlan, Tasks: dbssim.Fixed(make([]dbssim.Task, 330)...)})
+	tasks, total, err := list(t.Context(), inMemoryClient(t, sim, dbsapi.Options{}))
+	if err != nil || len(tasks) != 330 || total != 330 {
+		t.Errorf("got %d of %d tasks and %v", len(tasks), total, err)
+	}
+}
+
+// A page carries what the answer says about the list and the time.
+func TestPage(t *testing.T) {
+	sim := newSimulator(230)
+	date := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	dated := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", date.Format(http.TimeFormat))
+		sim.ServeHTTP(w, r)
+	})
+	var got []dbsapi.Page[dbsapi.DownloadTask]
+	for page, err := range inMemoryClient(t, dated, dbsapi.Options{}).DownloadTasks(t.Context(), dbsapi.TaskQuery{PlanID: testPlan}, dbsapi.Pace{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		page.Items = nil
+		got = append(got, page)
+	}
+	var want []dbsapi.Page[dbsapi.DownloadTask]
+	for i := range 3 {
+		want = append(want, dbsapi.Page[dbsapi.DownloadTask]{Number: i, TotalElements: 230, TotalPages: 3, ServerTime: date})
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
