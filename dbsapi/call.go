@@ -17,13 +17,15 @@ type Attempt struct {
 	Action string
 	// Err is nil for a good answer.
 	Err *Error
-	// Sent reports whether the request was handed to the network. Without
-	// credentials nothing is sent.
+	// Sent reports whether the request was handed to the network, even if no
+	// connection came about. Without credentials nothing is sent.
 	Sent bool
-	// Duration is the time from sending the request to the end of the answer; 0 if nothing was sent.
+	// Duration is the time from sending the request to the end of the answer, 0
+	// if nothing was sent.
 	Duration time.Duration
-	// ServerTime is the Date header of the answer, with a precision of seconds, and LocalTime the local time at
-	// which it arrived. Both are zero if there was no answer with a date.
+	// ServerTime is the Date header of the answer, with a precision of seconds,
+	// and LocalTime the local time at which it arrived. Both are zero if there
+	// was no answer with a date.
 	ServerTime, LocalTime time.Time
 	// Pause is how long to send no further request of the scope: what a
 	// throttled answer or HTTP 503 asks for, or a wait of the client's own
@@ -54,7 +56,7 @@ type call struct {
 	newRows func() rows
 }
 
-// do asks until there is a good answer, an error that will not heal, or no time
+// do asks until there is a good answer, an error that another attempt will not fix, or no time
 // for another attempt.
 func (c *Client) do(ctx context.Context, r call) (answer, error) {
 	retry := newRetry(r.pace.OneAttempt)
@@ -102,7 +104,9 @@ func (c *Client) attempt(ctx context.Context, r call, retry *retry) (answer, ste
 
 // send gets credentials and sends one request, bounded in time and size. It
 // notes in attempt what it measures.
-func (c *Client) send(ctx context.Context, r call, mayFollow bool, attempt *Attempt) (answer, credentials.Credentials, *Error) {
+func (c *Client) send(
+	ctx context.Context, r call, mayFollow bool, attempt *Attempt,
+) (answer, credentials.Credentials, *Error) {
 	cred, err := c.getCredentials(ctx, r.pace.Budget)
 	if err != nil {
 		return answer{}, cred, &Error{Action: r.action, reason: ReasonCredentials, cause: err.Error()}

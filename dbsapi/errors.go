@@ -43,8 +43,8 @@ var Reasons = []Reason{
 	ReasonServer, ReasonTimeout, ReasonNetwork, ReasonDecode, ReasonOther,
 }
 
-// Error is a call that failed. Its text holds neither the request nor the answer: gateways echo what was signed,
-// session token included, and put the request's URL into what they say.
+// Error is a call that failed. Its text holds neither the request nor the answer:
+// gateways repeat what was signed, session token included, and the URL.
 type Error struct {
 	// Action is the API operation, such as DescribeBackupSetDownloadTaskList.
 	Action string
@@ -69,7 +69,8 @@ type Error struct {
 // Reason returns the class of the failure.
 func (e *Error) Reason() Reason { return e.reason }
 
-// Error says the operation, the class and the identifiers that help to look further.
+// Error returns the operation, the class, and the identifiers that help to look
+// further.
 func (e *Error) Error() string {
 	facts := make([]string, 0, 3)
 	if e.HTTPStatus != 0 {
@@ -111,8 +112,8 @@ func (e *Error) Permission() string {
 	return "dbs:" + e.Action
 }
 
-// Everything that an answer puts into the text of an error has one of these
-// forms, so that no free text gets there.
+// The forms of the two texts that an error repeats from an answer. Free text has
+// neither.
 var (
 	// codePattern is the form of the documented codes, such as
 	// InvalidParameter.PageSize. The longest has 40 characters.

@@ -1,10 +1,12 @@
 package dbsapi_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -143,17 +145,24 @@ func TestNetworkErrors(t *testing.T) {
 	dropping, truncating := httptest.NewServer(dropped), httptest.NewServer(truncated)
 	t.Cleanup(dropping.Close)
 	t.Cleanup(truncating.Close)
-	tests := []struct{ name, endpoint, want string }{
-		{"connection dropped", dropping.URL, "connection closed before the answer was complete"},
-		{"answer truncated", truncating.URL, "connection closed before the answer was complete"},
-		{"nobody listens", gone.URL, "connection refused"},
-		{"name unknown", "https://does-not-exist.invalid", "the host's name could not be resolved"},
-		{"plain server", strings.Replace(plain.URL, "http:", "https:", 1), "connection failed"},
-		{"unknown authority", secure.URL, "the server's certificate is signed by an unknown authority"},
+	noName := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "dbs.example", IsNotFound: true}}
+	}}}
+	tests := []struct {
+		name, endpoint, want string
+		client               *http.Client
+	}{
+		{"connection dropped", dropping.URL, "connection closed before the answer was complete", nil},
+		{"answer truncated", truncating.URL, "connection closed before the answer was complete", nil},
+		{"nobody listens", gone.URL, "connection refused", nil},
+		{"name unknown", "https://dbs.example", "the host's name could not be resolved", noName},
+		{"plain server", strings.Replace(plain.URL, "http:", "https:", 1), "connection failed", nil},
+		{"unknown authority", secure.URL, "the server's certificate is signed by an unknown authority", nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, _, err := listAt(t.Context(), newClient(t, dbsapi.Options{Endpoint: tt.endpoint}), dbsapi.Pace{OneAttempt: true})
+			c := newClient(t, dbsapi.Options{Endpoint: tt.endpoint, HTTPClient: tt.client})
+			_, _, err := listAt(t.Context(), c, dbsapi.Pace{OneAttempt: true})
 			if want := dbsapi.ActionDownloadTasks + ": network: " + tt.want; err == nil || err.Error() != want {
 				t.Errorf("error is %v, want %s", err, want)
 			}

@@ -89,8 +89,9 @@ func pages[T any](ctx context.Context, c *Client, pace Pace, l listOperation[T])
 // readList reads the list from PageNum 0 to its end. The last of all reads
 // goes on where the list changes, so that as much as possible is known.
 //
-// Pages are numbered from 0 (API page, and the sample with PageNum 0 of TotalPages 1 that holds a row). A server that
-// counts from 1 answers pages 0 and 1 alike: the repetition is dropped, and every later page moves by one.
+// Pages are numbered from 0 (API page, and the sample with PageNum 0 of
+// TotalPages 1 that holds a row). A server that counts from 1 answers pages 0
+// and 1 alike: the repetition is dropped, and every later page moves by one.
 func (p *pager[T]) readList(ctx context.Context, last bool) error {
 	var (
 		progress progress
@@ -104,7 +105,7 @@ func (p *pager[T]) readList(ctx context.Context, last bool) error {
 		}
 		if num > 0 && p.list.sameRows(items, previous) {
 			if num > 1 {
-				return ErrIncomplete
+				return progress.repeated()
 			}
 			repeated = 1
 			continue
@@ -214,6 +215,15 @@ func (p *progress) add(a answer, rows int) {
 // full reports whether a page has all the rows that the server puts on one.
 func (p *progress) full(rows int, claimed int64) bool {
 	return rows >= pageSize || claimed > 0 && int64(rows) >= claimed || p.pages > 1 && int64(rows) >= p.first
+}
+
+// repeated judges a list whose server answers a further page with the last one.
+// Only a total can say that there is no other.
+func (p *progress) repeated() error {
+	if p.total == unknown {
+		return ErrIncomplete
+	}
+	return p.err()
 }
 
 func (p *progress) err() error {

@@ -52,6 +52,11 @@ func TestPaging(t *testing.T) {
 		{name: "pages counted from one, one page", tasks: 30, fault: dbssim.Fault{OneBased: true}, want: 30, distinct: 30, requests: 1},
 		{name: "pages counted from one, one full page", tasks: 100, fault: dbssim.Fault{OneBased: true}, want: 100, distinct: 100, requests: 3},
 		{name: "one page forever", tasks: 230, fault: dbssim.Fault{Repeat: true}, want: 100, distinct: 100, requests: 3, err: dbsapi.ErrIncomplete},
+		{name: "one full page forever, which is all", tasks: 100, fault: dbssim.Fault{Repeat: true}, want: 100, distinct: 100, requests: 3},
+		{
+			name: "one full page forever, no totals", tasks: 100, want: 100, distinct: 100, requests: 3,
+			fault: dbssim.Fault{Repeat: true, Envelope: dbssim.WrongTotals(-1, -1).Envelope}, err: dbsapi.ErrIncomplete,
+		},
 		{
 			name: "one short page forever", tasks: 60, want: 60, distinct: 60, requests: 3,
 			fault: dbssim.Fault{Repeat: true, Envelope: dbssim.WrongTotals(2, 120).Envelope}, err: dbsapi.ErrIncomplete,

@@ -8,9 +8,8 @@ import (
 // ActionBackupPlans is the operation behind [Client.BackupPlans]. Its RAM action has the prefix "dbs:".
 const ActionBackupPlans = "DescribeBackupPlanList"
 
-// BackupPlan is one row of DescribeBackupPlanList, reduced to its identity and to
-// whether it downloads.
-// Every field may be empty.
+// BackupPlan is one row of DescribeBackupPlanList, reduced to what
+// identifies a plan and how it downloads. Every field may be empty.
 type BackupPlan struct {
 	ID   string
 	Name string
@@ -20,7 +19,7 @@ type BackupPlan struct {
 	DatabaseType string
 	// AutoDownload reports whether every new backup set is downloaded to a server with a backup gateway.
 	AutoDownload bool
-	// AutoDownloadKnown is false where the row does not say.
+	// AutoDownloadKnown is false if the row does not say.
 	AutoDownloadKnown bool
 }
 

@@ -18,7 +18,7 @@ import (
 	"aliyun_dbs_exporter/dbsapi/dbssim"
 )
 
-// Temporary failures are retried until they pass, each time with a signature of its own.
+// Failures that may pass are retried until they have, each time with a new signature.
 func TestRetryUntilGood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := newSimulator(3)

@@ -113,7 +113,7 @@ func TestCanonicalQuery(t *testing.T) {
 			t.Errorf("canonicalQuery(%v) = %s, want %s", tt.params, got, tt.want)
 		}
 	}
-	// The signed text must be what net/http sends.
+	// The signed query must be the one that net/http sends.
 	req, err := http.NewRequest(http.MethodPost, "https://host/?"+canonicalQuery(map[string]string{"k": "a b*~"}), nil)
 	if err != nil {
 		t.Fatal(err)

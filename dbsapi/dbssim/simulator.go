@@ -205,7 +205,7 @@ func gateway(status int, code, message string) *gatewayError {
 	return &gatewayError{status: status, code: code, message: message}
 }
 
-// notFound answers what is no operation.
+// notFound is the answer to an unknown operation.
 var notFound = gateway(http.StatusNotFound, "InvalidAction.NotFound", "Specified api is not found, please check your url and method.")
 
 func (s *Simulator) writeError(w http.ResponseWriter, r *http.Request, e *gatewayError) {

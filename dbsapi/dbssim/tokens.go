@@ -214,7 +214,7 @@ func (t *Tokens) mayCall(role *Role, keyID string) bool {
 	return slices.Contains(role.Callers, t.sim.accountOf(keyID).AccessKeyID)
 }
 
-// metadataLife is the longest life of a token of the metadata service.
+// metadataLife is how long a token of the metadata service lives at most.
 const metadataLife = 6 * time.Hour
 
 // Metadata answers as the metadata service of an ECS instance that has a role for an account. It is meant for
