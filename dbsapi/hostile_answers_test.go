@@ -97,7 +97,6 @@ var hostileBodies = []hostile{
 		return ok(`{"Success":true,` + strings.Repeat(`"Items":{"BackupSetDownloadTaskDetail":{"BackupSetId":1}},`, 100_000))
 	}, want: tooManyRows, requests: 1},
 	{name: "members without end", build: func() string { return ok(manyMembers("")) }, want: notDBSText, requests: 1},
-	{name: "members of a row without end", build: func() string { return ok(manyMembers(`"Success":true,"Items":[{`)) }, want: notDBSText, requests: 1},
 	{name: "one member again and again", build: func() string { return ok(`{"Items":[{` + strings.Repeat(`"BackupSetDbType":"x",`, 300_000)) }, want: notDBSText, requests: 1},
 	{name: "brackets without end", build: func() string { return ok(strings.Repeat(`[`, 8<<20-1)) }, want: notDBSText, requests: 1},
 	{name: "unknown member of brackets", build: func() string { return ok(`{"X":` + strings.Repeat(`[`, 8<<20-9)) }, want: notDBSText, requests: 1},

@@ -19,10 +19,9 @@ import (
 // they allocate in all bounds what they hold at a time.
 func TestFloodsOfFourPlans(t *testing.T) {
 	floods := map[string]string{
-		"tiny rows":        `{"Success":true,"Items":[` + strings.Repeat(`{"BackupSetDownloadTaskId":1},`, 270_000),
-		"empty rows":       `{"Success":true,"Items":[` + strings.Repeat(`{},`, 2_700_000),
-		"tiny members":     manyMembers(`"Success":true,"Items":[{`),
-		"lists of nothing": `{"Success":true,"X":[` + strings.Repeat(`[],`, 2_700_000),
+		"tiny rows":    `{"Success":true,"Items":[` + strings.Repeat(`{"BackupSetDownloadTaskId":1},`, 270_000),
+		"empty rows":   `{"Success":true,"Items":[` + strings.Repeat(`{},`, 2_700_000),
+		"tiny members": manyMembers(`"Success":true,"Items":[{`),
 		"long texts": `{"Success":true,"Items":[` + strings.Repeat(`{"BackupSetDownloadTaskId":"`+strings.Repeat("x", 70_000)+`"},`, 100) +
 			`{}],"TotalElements":100}`,
 	}
