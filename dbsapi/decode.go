@@ -79,20 +79,21 @@ func (d *decoder) raw() ([]byte, error) {
 		return nil, d.skip()
 	}
 	value, err := d.json.ReadValue()
+	text := []byte(value)
 	switch {
 	case err != nil:
 		return nil, err
 	case value.Kind() == 'n', len(value) > maxEscaped:
 		return nil, nil
-	case value.Kind() != '"':
-		return value, nil
+	case value.Kind() == '"':
+		// The error is about invalid UTF-8, which comes out replaced.
+		d.text, _ = jsontext.AppendUnquote(d.text[:0], value)
+		text = d.text
 	}
-	// The error is about invalid UTF-8, which comes out replaced.
-	d.text, _ = jsontext.AppendUnquote(d.text[:0], value)
-	if len(d.text) > maxText {
+	if len(text) > maxText {
 		return nil, nil
 	}
-	return d.text, nil
+	return text, nil
 }
 
 // string reads a text. The literals that the console shows for "nothing" are read as nothing.

@@ -219,6 +219,7 @@ func TestDecodeValues(t *testing.T) {
 		},
 		{"longest text", `"BackupSetDownloadTaskName":"` + strings.Repeat("\u0041", 1024) + `"`, dbsapi.DownloadTask{Name: strings.Repeat("A", 1024)}},
 		{"text that is too long", `"BackupSetDownloadTaskName":"` + strings.Repeat("A", 1025) + `","BackupSetDbType":"` + strings.Repeat("A", 9000) + `"`, dbsapi.DownloadTask{}},
+		{"number that is too long for a text", `"BackupSetDownloadTaskName":` + strings.Repeat("7", 1025) + `,"BackupSetDbType":` + strings.Repeat("7", 9000), dbsapi.DownloadTask{}},
 		{"escapes", `"BackupSetDownloadTaskName":"\u4e2d\n\"\ud83d\ude00"`, dbsapi.DownloadTask{Name: "中\n\"😀"}},
 		{"lists in the place of texts", `"BackupSetDownloadTaskName":["x"],"BackupSetDownloadStatus":{"s":"finish"}`, dbsapi.DownloadTask{}},
 	}
