@@ -27,13 +27,13 @@ help: ## List the targets.
 
 # Most tests of the second module wait for polls and scrapes, so more of them run at a time than there are cores.
 test: ## Run the tests that need nothing but Go, git and a C compiler: 3 minutes on two cores.
-	go test -race -shuffle=on ./...
-	cd test && go test -parallel 6 ./...
+	go test -race -shuffle=on -timeout 30m ./...
+	cd test && go test -parallel 6 -timeout 30m ./...
 
 test-all: ## Run every test, also against Prometheus, a browser, packages, the image and npm clients: 20 minutes.
 	@./test/tools/install || echo 'make: the suites that need what is missing fail below'
 	@failed=0; set -x; \
-	go test -race -shuffle=on ./... || failed=1; \
+	go test -race -shuffle=on -timeout 30m ./... || failed=1; \
 	(cd test && go test -tags suites -p 1 -parallel 6 -timeout 45m ./...) || failed=1; \
 	exit $$failed
 
