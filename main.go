@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	stdlog "log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -135,8 +136,11 @@ func (o *options) parse(args []string) (done bool, err error) {
 	return done, err
 }
 
-// newLoggers sets the loggers, for our own code and for libraries that want slog; both write to the same sink.
+// newLoggers sets the loggers, for our own code and for libraries that want slog;
+// both write to the same sink. The standard library's own logger is discarded:
+// net/http writes what a server sends unasked to it.
 func (o *options) newLoggers() {
+	stdlog.SetOutput(io.Discard)
 	writer := log.NewSyncWriter(o.stderr)
 	sink := log.NewLogfmtLogger(writer)
 	if o.logFormat == "json" {
@@ -303,7 +307,7 @@ func (o *options) pollOnce(ctx context.Context, load func() (*config.Config, err
 	instruments := collector.NewInstruments()
 	hooks := instruments.Hooks()
 	var poller *poll.Poller
-	shown := progress.New(o.stderr, func() int { return poller.Snapshot().NumPlans() })
+	shown := progress.New(o.stderr, func() int { return poller.NumPlans() })
 	hooks.Polled = shown.Polled
 	// The progress shows the outcome of every plan; the log would repeat it.
 	poller = poll.New(poll.Options{Shard: o.shard, Hooks: hooks}, log.NewNopLogger())

@@ -201,7 +201,7 @@ func (f *fixture) budgetLines() []string {
 func TestBudgetIsLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := dbssim.New(nil, account(dbssim.Plan{ID: "dbsa", Tasks: dbssim.Fixed(tasks("t", 301)...)}, dbssim.Plan{ID: "dbsb"}))
-		c := simtest.Plans("poll_interval: 2s", "dbsa", "dbsb", "dbsgone")
+		c := simtest.Plans("poll_interval: 2s", "dbsa", "dbsb")
 		c.Targets[0].Rate = 2.2
 		f := newFixture(t, sim, c)
 		f.run()
@@ -209,8 +209,8 @@ func TestBudgetIsLogged(t *testing.T) {
 		c.Targets[0].Plans = []string{"dbsb"}
 		f.apply(c)
 		want := []string{
-			"level=info plans=3 plans_not_listed_yet=3 requests_needed=0 requests_allowed=4 poll_interval=2s",
-			"level=warn plans=3 plans_not_listed_yet=1 requests_needed=5 requests_allowed=4 poll_interval=2s",
+			"level=info plans=2 plans_not_listed_yet=2 requests_needed=0 requests_allowed=4 poll_interval=2s",
+			"level=warn plans=2 plans_not_listed_yet=0 requests_needed=5 requests_allowed=4 poll_interval=2s",
 			"level=info plans=1 plans_not_listed_yet=0 requests_needed=1 requests_allowed=4 poll_interval=2s",
 		}
 		if diff := cmp.Diff(want, f.budgetLines()); diff != "" {

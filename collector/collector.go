@@ -43,5 +43,5 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	s.tasks()
 	s.exporter(c.reload())
-	c.instruments.collect(ch, snapshot)
+	c.instruments.collect(ch)
 }

@@ -90,7 +90,9 @@ func (f *fixture) restart(c simtest.Config, shard poll.Shard) {
 func (f *fixture) start(c simtest.Config, o poll.Options) {
 	f.Helper()
 	instruments := collector.NewInstruments()
-	o.Hooks.Attempt, o.Hooks.Finished = instruments.Hooks().Attempt, instruments.Hooks().Finished
+	polled := o.Hooks.Polled
+	o.Hooks = instruments.Hooks()
+	o.Hooks.Polled = polled
 	f.poller = poll.New(o, log.NewLogfmtLogger(f.log))
 	f.reloader = config.NewReloader(f.load, f.poller.Apply, log.NewNopLogger())
 	f.apply(c)

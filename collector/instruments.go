@@ -17,7 +17,7 @@ type Instruments struct {
 	requests  *prometheus.HistogramVec
 	downloads *prometheus.HistogramVec
 
-	// mu guards targets, those whose series were exported last.
+	// mu guards targets, those of the configuration in use.
 	mu      sync.Mutex
 	targets map[poll.TargetID]bool
 }
@@ -32,11 +32,12 @@ const (
 
 // NewInstruments returns histograms without observations.
 func NewInstruments() *Instruments {
-	return &Instruments{
+	i := &Instruments{
 		requests:  metricAPIDuration.histogram(.025, .05, .1, .25, .5, 1, 2.5, 5, 10),
 		downloads: metricDuration.histogram(60, 300, 900, 1800, 3600, 7200, 14400, 28800, 57600, 86400, 172800, 345600),
-		targets:   make(map[poll.TargetID]bool),
 	}
+	i.requests.WithLabelValues(dbsapi.ActionDownloadTasks) // is there from the start
+	return i
 }
 
 func (f *Family) histogram(buckets ...float64) *prometheus.HistogramVec {
@@ -58,33 +59,31 @@ func (i *Instruments) Hooks() poll.Hooks {
 				i.requests.WithLabelValues(a.Action).Observe(a.Duration.Seconds())
 			}
 		},
-		Finished: func(id poll.TargetID, backupType download.BackupType, took time.Duration) {
-			i.downloads.WithLabelValues(id.Account, id.RegionID, backupType.String()).Observe(took.Seconds())
-		},
+		Finished: i.finished,
+		Targets:  i.setTargets,
 	}
 }
 
-// collect sends the histograms. Every series is there from the start, and those
-// of a target leave with it.
-func (i *Instruments) collect(ch chan<- prometheus.Metric, s *poll.Snapshot) {
-	i.keep(s)
-	i.requests.Collect(ch)
-	i.downloads.Collect(ch)
-}
-
-// keep creates the series of the targets of a snapshot and deletes those of all
-// others.
-func (i *Instruments) keep(s *poll.Snapshot) {
+// finished observes a download, unless its target has gone meanwhile: nothing
+// would delete the series again.
+func (i *Instruments) finished(id poll.TargetID, backupType download.BackupType, took time.Duration) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	targets := make(map[poll.TargetID]bool)
-	for _, t := range s.Targets {
-		targets[t.ID] = true
-		for _, calls := range t.Calls {
-			i.requests.WithLabelValues(calls.Action)
-		}
+	if i.targets[id] {
+		i.downloads.WithLabelValues(id.Account, id.RegionID, backupType.String()).Observe(took.Seconds())
+	}
+}
+
+// setTargets creates the series of new targets and deletes those of targets that
+// have gone.
+func (i *Instruments) setTargets(ids []poll.TargetID) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	targets := make(map[poll.TargetID]bool, len(ids))
+	for _, id := range ids {
+		targets[id] = true
 		for backupType := range download.NumBackupTypes {
-			i.downloads.WithLabelValues(t.ID.Account, t.ID.RegionID, backupType.String())
+			i.downloads.WithLabelValues(id.Account, id.RegionID, backupType.String())
 		}
 	}
 	for id := range i.targets {
@@ -93,4 +92,10 @@ func (i *Instruments) keep(s *poll.Snapshot) {
 		}
 	}
 	i.targets = targets
+}
+
+// collect sends the histograms.
+func (i *Instruments) collect(ch chan<- prometheus.Metric) {
+	i.requests.Collect(ch)
+	i.downloads.Collect(ch)
 }

@@ -77,12 +77,12 @@ func TestShardsTogetherAreOne(t *testing.T) {
 		}
 		compare := func(plans int) {
 			t.Helper()
-			if got := one.poller.Snapshot().NumPlans(); got != plans {
+			if got := one.poller.NumPlans(); got != plans {
 				t.Errorf("one process polls %d plans, want %d", got, plans)
 			}
 			all, sum := make(map[string]string), 0
 			for i, s := range shards {
-				if n := s.poller.Snapshot().NumPlans(); n < plans/4 || n > plans/2 {
+				if n := s.poller.NumPlans(); n < plans/4 || n > plans/2 {
 					t.Errorf("shard %d polls %d of %d plans", i, n, plans)
 				}
 				sum += len(s.planSeries())

@@ -86,6 +86,9 @@ func (c *Client) attempt(ctx context.Context, r call, retry *retry) (answer, ste
 	attempt := Attempt{Action: r.action}
 	a, cred, failure := c.send(ctx, r, retry.mayFollow(), &attempt)
 	if errors.Is(ctx.Err(), context.Canceled) {
+		if attempt.Sent {
+			c.observe(attempt) // it counts against the quota
+		}
 		return answer{}, step{}, ctx.Err() // the caller left; that is not the API's failure
 	}
 	if failure == nil {
@@ -110,6 +113,9 @@ func (c *Client) send(
 	cred, err := c.getCredentials(ctx, r.pace.Budget)
 	if err != nil {
 		return answer{}, cred, &Error{Action: r.action, reason: ReasonCredentials, cause: err.Error()}
+	}
+	if r.pace.Budget.left() <= 0 {
+		return answer{}, cred, r.outOfTime() // the credentials took all of it
 	}
 	defer r.pace.Budget.count(time.Now())
 	ctx, cancel := within(ctx, r.pace.attemptTime(mayFollow))

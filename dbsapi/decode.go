@@ -50,7 +50,7 @@ func (d *decoder) object(field func(name string) error) error {
 		return errNotDBS
 	}
 	for d.json.PeekKind() != '}' {
-		name, err := d.word()
+		name, err := d.internedString()
 		if err != nil {
 			return err
 		}
@@ -105,8 +105,8 @@ func (d *decoder) string() (string, error) {
 	return string(text), err
 }
 
-// word reads a text that recurs in the answer, such as a name or a status, without a new string each time.
-func (d *decoder) word() (string, error) {
+// internedString reads a text that recurs in the answer, such as a name or a status, without a new string each time.
+func (d *decoder) internedString() (string, error) {
 	text, err := d.raw()
 	if isNothing(text) {
 		return "", err

@@ -143,7 +143,7 @@ func plainRequestID(s string) string {
 // transportError describes a request that got no complete answer.
 func transportError(action string, err error) *Error {
 	cause := neterr.Describe(err)
-	e := &Error{Action: action, reason: ReasonNetwork, cause: cause.Text, permanent: cause.Lasting}
+	e := &Error{Action: action, reason: ReasonNetwork, cause: cause.Text, permanent: cause.Permanent}
 	if cause.Timeout {
 		e.reason, e.timedOut = ReasonTimeout, true
 	}

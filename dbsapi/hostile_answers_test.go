@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -31,6 +32,10 @@ var hostileStatuses = []hostile{
 	{name: "500 with a list", answer: response("500 Internal Server Error", oneRow), want: "server (HTTP 500)", requests: 4},
 	{name: "999 with a list", answer: response("999 ?", oneRow), want: "server (HTTP 999)", requests: 4},
 	{name: "000 with a list", answer: response("000 ?", oneRow), want: "other", requests: 1},
+	{name: "101, kept open", serve: func(c *conn) {
+		c.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+		_, _ = io.Copy(io.Discard, c) // until the client leaves
+	}, want: "other (HTTP 101)", requests: 1},
 	{name: "101", answer: "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n" + oneRow, want: "other (HTTP 101)", requests: 1},
 	{name: "103 before a list", answer: "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + ok(oneRow), requests: 1},
 	{name: "100 without end", serve: flood("", "HTTP/1.1 100 Continue\r\n\r\n"), want: failed, requests: 4},

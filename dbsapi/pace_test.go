@@ -139,6 +139,29 @@ func TestHangingCredentials(t *testing.T) {
 	})
 }
 
+// Credentials that come too late leave no time to send anything.
+func TestSlowCredentials(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var o observer
+		sim := newSimulator(3)
+		_, _, err := listAt(t.Context(), inMemoryClient(t, sim, dbsapi.Options{Credentials: slow{testCredentials}, Observe: o.observe}), budget(10*time.Second))
+		if err == nil || err.Error() != dbsapi.ActionDownloadTasks+": "+outOfTime {
+			t.Errorf("error is %v", err)
+		}
+		if o.sent() != 0 || len(sim.Requests()) != 0 {
+			t.Errorf("%d requests count as sent, the server saw %d", o.sent(), len(sim.Requests()))
+		}
+	})
+}
+
+// slow takes 11 s for its credentials and does not mind the context.
+type slow struct{ credentials.Static }
+
+func (s slow) Get(ctx context.Context) (credentials.Credentials, error) {
+	time.Sleep(11 * time.Second)
+	return s.Static.Get(ctx)
+}
+
 // hanging never has credentials.
 type hanging struct{ credentials.Static }
 
@@ -147,7 +170,8 @@ func (hanging) Get(ctx context.Context) (credentials.Credentials, error) {
 	return credentials.Credentials{}, ctx.Err()
 }
 
-// A caller that leaves gets its own error, and nothing is counted against the API.
+// A caller that leaves gets its own error. The request counts, since it was sent,
+// but not as a failure of the API.
 func TestCancel(t *testing.T) {
 	for _, fault := range []dbssim.Fault{{Delay: time.Hour}, dbssim.Failing(503, "ServiceUnavailable"), dbssim.Throttled(time.Minute)} {
 		synctest.Test(t, func(t *testing.T) {
@@ -161,8 +185,11 @@ func TestCancel(t *testing.T) {
 			if !errors.Is(err, context.Canceled) || time.Since(start) != 100*time.Millisecond {
 				t.Errorf("error after %v: %v", time.Since(start), err)
 			}
+			if o.sent() != 1 {
+				t.Errorf("%d requests count as sent", o.sent())
+			}
 			for _, a := range o.attempts {
-				if a.Err.Reason() == dbsapi.ReasonOther || a.Err.Reason() == dbsapi.ReasonTimeout {
+				if a.Err != nil && (a.Err.Reason() == dbsapi.ReasonOther || a.Err.Reason() == dbsapi.ReasonTimeout) {
 					t.Errorf("counted %v", a.Err)
 				}
 			}

@@ -12,9 +12,10 @@ import (
 )
 
 const (
-	// pageSize is the largest that every list operation accepts: fewer requests
-	// against a shared quota.
-	pageSize = 100
+	// PageSize is the number of rows that each request asks for: the largest that
+	// every list operation accepts (API pages), for fewer requests against a shared
+	// quota.
+	PageSize = 100
 	// maxPages ends a list that never ends: 100,000 rows, far over what a plan keeps.
 	maxPages = 1000
 	// maxReads is how many times a list is read that changes while it is read.
@@ -141,19 +142,19 @@ func (l listOperation[T]) sameRows(a, b []T) bool {
 func (p *pager[T]) fetch(ctx context.Context, num int) ([]T, answer, error) {
 	params := maps.Clone(p.list.params)
 	params["PageNum"] = strconv.Itoa(num)
-	params["PageSize"] = strconv.Itoa(pageSize)
+	params["PageSize"] = strconv.Itoa(PageSize)
 
 	var items []T
 	a, err := p.client.do(ctx, call{
 		pace: p.pace, action: p.list.action, query: canonicalQuery(params), pages: p.read,
 		newRows: func() rows {
-			items = make([]T, 0, pageSize)
+			items = make([]T, 0, PageSize)
 			var row T
 			return rows{
 				listName: p.list.listName,
 				field:    func(d *decoder, name string) (bool, error) { return p.list.field(&row, d, name) },
 				next: func() error {
-					if len(items) == pageSize {
+					if len(items) == PageSize {
 						return errTooManyRows
 					}
 					items, row = append(items, row), *new(T)
@@ -214,7 +215,7 @@ func (p *progress) add(a answer, rows int) {
 
 // full reports whether a page has all the rows that the server puts on one.
 func (p *progress) full(rows int, claimed int64) bool {
-	return rows >= pageSize || claimed > 0 && int64(rows) >= claimed || p.pages > 1 && int64(rows) >= p.first
+	return rows >= PageSize || claimed > 0 && int64(rows) >= claimed || p.pages > 1 && int64(rows) >= p.first
 }
 
 // repeated judges a list whose server answers a further page with the last one.

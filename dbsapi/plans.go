@@ -52,9 +52,9 @@ func (p *BackupPlan) field(d *decoder, name string) (known bool, err error) {
 	case "BackupPlanName":
 		p.Name, err = d.string()
 	case "BackupPlanStatus":
-		p.Status, err = d.word()
+		p.Status, err = d.internedString()
 	case "DatabaseType":
-		p.DatabaseType, err = d.word()
+		p.DatabaseType, err = d.internedString()
 	case "OpenBackupSetAutoDownload":
 		p.AutoDownload, p.AutoDownloadKnown, err = d.boolean()
 	default:

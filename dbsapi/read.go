@@ -31,6 +31,10 @@ var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // read decodes an answer and decides whether it is a good one.
 func (c *Client) read(ctx context.Context, resp *http.Response, r call) (answer, *Error) {
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		// Its body is the connection itself, which the request's context does not end.
+		return answer{}, unreadable(r.action, resp.StatusCode, nil)
+	}
 	body := buffers.Get().(*bytes.Buffer)
 	defer func() {
 		if body.Cap() <= 2*smallAnswer {

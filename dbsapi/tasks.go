@@ -112,19 +112,19 @@ func (t *DownloadTask) field(d *decoder, name string) (known bool, err error) {
 	case "BackupSetId":
 		t.BackupSetID, err = d.string()
 	case "BackupSetJobType":
-		t.JobType, err = d.word()
+		t.JobType, err = d.internedString()
 	case "BackupSetDbType":
-		t.DBType, err = d.word()
+		t.DBType, err = d.internedString()
 	case "BackupSetDataFormat":
-		t.DataFormat, err = d.word()
+		t.DataFormat, err = d.internedString()
 	case "BackupSetDownloadStatus":
-		t.Status, err = d.word()
+		t.Status, err = d.internedString()
 	case "BackupSetDownloadWay":
-		t.Way, err = d.word()
+		t.Way, err = d.internedString()
 	case "BackupSetDownloadTargetType":
-		t.TargetType, err = d.word()
+		t.TargetType, err = d.internedString()
 	case "BackupGatewayId":
-		t.GatewayID, err = d.word()
+		t.GatewayID, err = d.internedString()
 		if t.GatewayID == "0" {
 			t.GatewayID = ""
 		}

@@ -11,6 +11,10 @@ import (
 	"aliyun_dbs_exporter/dbsapi/credentials"
 )
 
+// maxHeader bounds the header of a response, of which DBS sends less than a
+// kilobyte; net/http would read 10 MiB.
+const maxHeader = 64 << 10
+
 // NewHTTPClient returns an HTTP client for the API with the options of
 // http_client. A nil dial means the network.
 //
@@ -29,6 +33,10 @@ func (c *Config) NewHTTPClient(dial promconfig.DialContextFunc) (*http.Client, e
 	if err != nil {
 		// The library's error may hold the proxy's password.
 		return nil, errors.New("http_client: cannot create a client from these options")
+	}
+	// It is a wrapper if certificates are read again when their files change.
+	if transport, ok := client.Transport.(*http.Transport); ok {
+		transport.MaxResponseHeaderBytes = maxHeader
 	}
 	return client, nil
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"aliyun_dbs_exporter/collector/config"
+	"aliyun_dbs_exporter/dbsapi"
 )
 
 // budgets returns the budget of each quota.
@@ -40,10 +41,6 @@ func (s *state) budgets() map[config.Quota]Budget {
 	return budgets
 }
 
-// rowsPerRequest is the page size that the client asks for, the largest that the
-// API gives.
-const rowsPerRequest = 100
-
 // requestsFor returns how many requests a list of that many rows takes. A list
 // that ends with a full page takes one more to see that it ends.
-func requestsFor(rows int) int { return rows/rowsPerRequest + 1 }
+func requestsFor(rows int) int { return rows/dbsapi.PageSize + 1 }

@@ -1,7 +1,6 @@
 package poll
 
 import (
-	"context"
 	"errors"
 
 	"aliyun_dbs_exporter/collector/download"
@@ -21,9 +20,7 @@ func newFailure(err error) *Failure {
 		if apiErr.BadClock() {
 			f.Advice = clockAdvice
 		}
-	case errors.Is(err, context.DeadlineExceeded):
-		f.Reason = dbsapi.ReasonTimeout
-	case errors.Is(err, download.ErrNoRows), errors.Is(err, errPlanListEmpty), errors.Is(err, errPlanListIncomplete):
+	case errors.Is(err, download.ErrNoRows), errors.Is(err, errPlanListIncomplete):
 		f.Reason = dbsapi.ReasonDecode
 	}
 	switch {
@@ -49,7 +46,7 @@ var advice = map[dbsapi.Reason]string{
 	dbsapi.ReasonNotFound:       "Check that the backup plan still exists, and that it belongs to this account and region.",
 	dbsapi.ReasonInvalidRequest: "Check region_id and endpoint: the host answered as if it did not know the request.",
 	dbsapi.ReasonServer:         "No action needed: DBS returned a server error. The next poll retries.",
-	dbsapi.ReasonTimeout:        "Check the network path to the endpoint. If responses are just slow, raise poll_timeout.",
+	dbsapi.ReasonTimeout:        "Check the network path to the endpoint. If responses are just slow, raise poll_timeout, or discovery.interval for a list of plans.",
 	dbsapi.ReasonNetwork:        "Check name resolution, routes, firewall and proxy between here and the endpoint.",
 	dbsapi.ReasonDecode:         "Check that the endpoint is the DBS API and that no proxy or portal answers in its place.",
 	dbsapi.ReasonOther:          "Check the endpoint: its answer was neither data nor an error of the API.",

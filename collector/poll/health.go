@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// readyWithin bounds how long a first round can keep the exporter from being
-// ready: Kubernetes gives up on a rollout after ten minutes, and a first round
-// can take longer than that.
+// readyWithin bounds how long the first polls can keep the exporter from being
+// ready: Kubernetes gives up on a rollout after ten minutes, and the first polls
+// of thousands of plans take longer than that.
 const readyWithin = 5 * time.Minute
 
 // health remembers what readiness needs.
@@ -26,7 +26,7 @@ func (h *health) begin() {
 	h.started = time.Now()
 }
 
-// latch notes that a state has ended its first round: once ready, the exporter
+// latch notes that the first polls of a state have ended: once ready, the exporter
 // stays ready over reloads. It returns what is still missing.
 func (h *health) latch(s *state) error {
 	h.mu.Lock()
@@ -38,7 +38,7 @@ func (h *health) latch(s *state) error {
 		return fmt.Errorf("polling has not begun")
 	}
 	if time.Since(h.started) < readyWithin {
-		if err := s.firstRound(); err != nil {
+		if err := s.firstPolls(); err != nil {
 			return err
 		}
 	}
@@ -46,9 +46,9 @@ func (h *health) latch(s *state) error {
 	return nil
 }
 
-// firstRound returns nil if the first list of plans and the first poll of every
+// firstPolls returns nil if the first list of plans and the first poll of every
 // plan have ended, well or badly.
-func (s *state) firstRound() error {
+func (s *state) firstPolls() error {
 	for _, t := range s.targets {
 		if t.planList != nil && !t.planList.tried {
 			return fmt.Errorf("the first plan list of account %s in %s has not ended", t.id.Account, t.id.RegionID)

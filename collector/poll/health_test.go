@@ -2,6 +2,7 @@ package poll_test
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -74,6 +75,58 @@ func TestReadyInTime(t *testing.T) {
 			t.Error("ready before the first round has ended")
 		}
 		pass(time.Second)
+		if err := f.poller.Ready(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// The list of plans and the plans in it appear at once: however often somebody
+// asks, the exporter is not ready between the two.
+func TestReadyIsAskedOften(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := dbssim.New(nil, account(discoverable("dbsa"), discoverable("dbsb")))
+		sim.SetFault(dbsapi.ActionBackupPlans, dbssim.Fault{Delay: time.Second})
+		sim.SetFault("dbsa", dbssim.Fault{Delay: time.Second})
+		f := newFixture(t, sim, discovering())
+		stop := make(chan struct{})
+		var asking sync.WaitGroup
+		for range 4 {
+			asking.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					if f.poller.Ready() == nil && len(f.target().Plans) < 2 {
+						t.Error("ready without the plans")
+						return
+					}
+					time.Sleep(time.Microsecond)
+				}
+			})
+		}
+		f.run()
+		time.Sleep(1010 * time.Millisecond)
+		close(stop)
+		asking.Wait()
+		if f.poller.Ready() == nil {
+			t.Error("ready before the first polls have ended")
+		}
+	})
+}
+
+// Plans that a later list finds are not part of the first polls, even if nobody
+// asked before.
+func TestReadyIsNotedByDiscovery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, dbssim.New(nil, account(discoverable("dbsa"))), discovering("interval: 1m"))
+		f.run()
+		pass(time.Second)
+		f.sim.SetPlan(discoverable("dbsb"))
+		f.sim.SetFault("dbsb", dbssim.Fault{Delay: time.Hour})
+		f.until(2*time.Minute, time.Second, func() bool { return len(f.target().Plans) == 2 })
 		if err := f.poller.Ready(); err != nil {
 			t.Error(err)
 		}

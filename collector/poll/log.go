@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -41,33 +40,36 @@ func (r *reporter) failed() {
 	}
 }
 
-// reportAfter is how long the first failure waits for others of its kind.
-const reportAfter = 5 * time.Second
+const (
+	// reportAfter is how long the first failure waits for others of its kind.
+	reportAfter = 5 * time.Second
+	// reportEvery bounds how long a recovery or a budget that no longer fits can go
+	// unnoticed if the poll interval is long.
+	reportEvery = time.Minute
+)
 
-// run reports failed polls soon after the first, then once per poll interval
-// while there are any, and once when there are no more.
+// run reports failed polls soon after the first and then once per poll interval
+// while there are any, recoveries, and changes of the budgets.
 func (r *reporter) run(ctx context.Context, snapshot func() *Snapshot) {
-	failing := make(map[TargetID]bool)
+	reported := make(map[TargetID]time.Time)
+	wait := reportAfter
 	for {
+		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
+			timer.Stop()
 			return
 		case <-r.failure:
-		}
-		if !pause(ctx, reportAfter) {
-			return
-		}
-		for {
-			s := snapshot()
-			r.logFailures(s, failing)
-			r.logBudgets(s)
-			if len(failing) == 0 {
-				break
-			}
-			if !pause(ctx, time.Duration(s.Config.PollInterval)) {
+			timer.Stop()
+			if len(reported) == 0 && !pause(ctx, reportAfter) {
 				return
 			}
+		case <-timer.C:
 		}
+		s := snapshot()
+		r.logFailures(s, reported)
+		r.logBudgets(s)
+		wait = min(time.Duration(s.Config.PollInterval), reportEvery)
 	}
 }
 
@@ -86,9 +88,9 @@ func pause(ctx context.Context, d time.Duration) bool {
 // maxNamedPlans bounds the plans that a log line names; the metrics name all.
 const maxNamedPlans = 5
 
-// logFailures writes a line for each target whose last polls failed, and one for
-// each whose polls succeed again.
-func (r *reporter) logFailures(s *Snapshot, failing map[TargetID]bool) {
+// logFailures writes a line for each target whose last polls failed, once per poll
+// interval, and one for each whose polls succeed again.
+func (r *reporter) logFailures(s *Snapshot, reported map[TargetID]time.Time) {
 	for _, t := range s.Targets {
 		var (
 			failed  []string
@@ -106,20 +108,23 @@ func (r *reporter) logFailures(s *Snapshot, failing map[TargetID]bool) {
 			}
 		}
 		if first == nil {
-			if failing[t.ID] {
+			if _, failing := reported[t.ID]; failing {
 				level.Info(logger).Log("msg", "Polls succeed again", "plans", len(t.Plans))
 			}
-			delete(failing, t.ID)
+			delete(reported, t.ID)
 			continue
 		}
-		failing[t.ID] = true
+		if s.At.Sub(reported[t.ID]) < time.Duration(s.Config.PollInterval) {
+			continue
+		}
+		reported[t.ID] = s.At
 		level.Warn(logger).Log(
 			"msg", "Polls failed, the last successful listing of these plans ages",
 			"plans", len(t.Plans), "failed", len(failed), "reasons", countList(reasons), "plan_ids", shortList(failed),
 			"err", first.Text, "advice", first.Advice,
 		)
 	}
-	maps.DeleteFunc(failing, func(id TargetID, _ bool) bool {
+	maps.DeleteFunc(reported, func(id TargetID, _ time.Time) bool {
 		return !slices.ContainsFunc(s.Targets, func(t Target) bool { return t.ID == id })
 	})
 }
@@ -149,30 +154,6 @@ func (r *reporter) logBudgets(s *Snapshot) {
 	r.budgets = now
 }
 
-// logPlans writes which plans came and went with a list of plans.
-func logPlans(now, before *target) {
-	added, removed := missing(before.plans, now.plans), missing(now.plans, before.plans)
-	if len(added)+len(removed) > 0 {
-		level.Info(now.logger).Log("msg", "Plans changed", "plans", len(now.plans), "added", len(added), "added_ids", shortList(added),
-			"removed", len(removed), "removed_ids", shortList(removed))
-	}
-}
-
-// missing returns the IDs of the plans in b that a lacks.
-func missing(a, b []plan) []string {
-	has := make(map[string]bool)
-	for _, plan := range a {
-		has[plan.id] = true
-	}
-	var ids []string
-	for _, plan := range b {
-		if !has[plan.id] {
-			ids = append(ids, plan.id)
-		}
-	}
-	return ids
-}
-
 func countList(reasons map[dbsapi.Reason]int) string {
 	var parts []string
 	for reason, n := range reasons {
@@ -187,42 +168,4 @@ func shortList(ids []string) string {
 		return strings.Join(ids, ",")
 	}
 	return fmt.Sprintf("%s and %d more", strings.Join(ids[:maxNamedPlans], ","), len(ids)-maxNamedPlans)
-}
-
-// unknownStatuses logs each undocumented status once.
-type unknownStatuses struct {
-	mu     sync.Mutex
-	logged map[string]bool
-}
-
-// maxLoggedStatuses bounds how many are remembered, and so logged, in the life of
-// the process.
-const maxLoggedStatuses = 64
-
-// plainStatus is what a status looks like. Anything else is not repeated: it
-// might be a text with a URL in it.
-var plainStatus = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,40}$`)
-
-func (u *unknownStatuses) log(logger log.Logger, planID string, raw []string) {
-	for _, status := range raw {
-		if !plainStatus.MatchString(status) {
-			status = "<redacted>"
-		}
-		if u.isNew(status) {
-			level.Warn(logger).Log("msg", "Undocumented task status, such tasks count as unknown", "plan_id", planID, "status", status)
-		}
-	}
-}
-
-func (u *unknownStatuses) isNew(status string) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.logged[status] || len(u.logged) >= maxLoggedStatuses {
-		return false
-	}
-	if u.logged == nil {
-		u.logged = make(map[string]bool)
-	}
-	u.logged[status] = true
-	return true
 }

@@ -155,17 +155,11 @@ func (t *target) planListTimeout() time.Duration {
 	return max(time.Duration(t.global.PollTimeout), time.Duration(t.config.Discovery.Interval)/2)
 }
 
-// Failures of a list of plans that the API answered well.
-var (
-	errPlanListIncomplete = errors.New("plan list is incomplete")
-	errPlanListEmpty      = errors.New("plan list is empty, but the API gives no total of 0")
-)
+// errPlanListIncomplete is the failure of a list of plans that lacks some.
+var errPlanListIncomplete = errors.New("plan list is incomplete")
 
 // readPlans reads all pages. With an error it returns the plans that came before
-// it.
-//
-// An empty list counts only if the API reports a total of zero. Accepting a
-// bogus empty answer would drop every series.
+// it. The client accepts an empty list only if the API reports a total of zero.
 func (t *target) readPlans(ctx context.Context, pace dbsapi.Pace) (rows map[string]dbsapi.BackupPlan, answered bool, err error) {
 	rows = make(map[string]dbsapi.BackupPlan)
 	total := int64(0)
@@ -188,10 +182,7 @@ func (t *target) readPlans(ctx context.Context, pace dbsapi.Pace) (rows map[stri
 		}
 		total = page.TotalElements
 	}
-	switch found := int64(len(rows)); {
-	case found == 0 && total < 0:
-		return rows, answered, errPlanListEmpty
-	case found < total:
+	if found := int64(len(rows)); found < total {
 		return rows, answered, fmt.Errorf("%w: it has %d of %d plans", errPlanListIncomplete, found, total)
 	}
 	return rows, answered, nil
@@ -216,4 +207,28 @@ func (p *Poller) listed(by *target, rows map[string]dbsapi.BackupPlan, failure *
 	next.targets[slices.Index(next.targets, before)] = &t
 	p.publish(&next)
 	logPlans(&t, before)
+}
+
+// logPlans writes which plans came and went with a list of plans.
+func logPlans(now, before *target) {
+	added, removed := missing(before.plans, now.plans), missing(now.plans, before.plans)
+	if len(added)+len(removed) > 0 {
+		level.Info(now.logger).Log("msg", "Plans changed", "plans", len(now.plans), "added", len(added), "added_ids", shortList(added),
+			"removed", len(removed), "removed_ids", shortList(removed))
+	}
+}
+
+// missing returns the IDs of the plans in b that a lacks.
+func missing(a, b []plan) []string {
+	has := make(map[string]bool)
+	for _, plan := range a {
+		has[plan.id] = true
+	}
+	var ids []string
+	for _, plan := range b {
+		if !has[plan.id] {
+			ids = append(ids, plan.id)
+		}
+	}
+	return ids
 }

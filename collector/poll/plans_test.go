@@ -117,3 +117,85 @@ func TestPlanListAges(t *testing.T) {
 		}
 	})
 }
+
+// A reload of http_client asks the same account, so the plans stay although their
+// list fails just then.
+func TestReloadOfHTTPClientKeepsPlans(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := dbssim.New(nil, account(discoverable("dbsa")))
+		f := newFixture(t, sim, discovering())
+		f.run()
+		pass(3 * time.Minute)
+		polls := f.plan("dbsa").Poll.Polls
+		sim.SetFault(dbsapi.ActionBackupPlans, dbssim.Failing(500, "InternalError"))
+		c := discovering()
+		c.Top = "http_client: {tls_config: {min_version: TLS13}}"
+		f.apply(c)
+		if p := f.plan("dbsa"); p.Poll.Polls != polls || p.Listing == nil {
+			t.Errorf("after the reload the plan has %d polls, before it had %d", p.Poll.Polls, polls)
+		}
+	})
+}
+
+// A plan that another identity of the target lists, too, keeps its counters.
+func TestCountersOutliveIdentity(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, dbssim.New(nil, account(discoverable("dbsa"))), discovering())
+		f.run()
+		pass(3 * time.Minute)
+		polls := f.plan("dbsa").Poll.Polls
+		c := discovering()
+		c.Targets[0].Endpoint = "http://127.0.0.1:2"
+		f.apply(c)
+		c.Top = "poll_timeout: 20s"
+		f.apply(c) // another reload, before the list of plans has ended
+		pass(time.Second)
+		if now := f.plan("dbsa").Poll.Polls; now < polls || polls == 0 {
+			t.Errorf("%d polls became %d", polls, now)
+		}
+	})
+}
+
+// Plans whose ID cannot be asked for are missing from the list, which says so. The
+// others are polled.
+func TestUnusablePlanIDs(t *testing.T) {
+	for name, id := range map[string]string{"empty": "", "NUL": "dbs\x00a", "newline": "dbs\na", "URL": "https://evil.example/"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t, dbssim.New(nil, account(discoverable("dbsa"), discoverable(id))), discovering())
+				f.run()
+				pass(time.Second)
+				l := f.target().PlanList
+				if l.Failure == nil || l.Failure.Reason != dbsapi.ReasonDecode || l.Failure.Text != "plan list is incomplete: it has 1 of 2 plans" {
+					t.Errorf("failure is %+v", l.Failure)
+				}
+				if got := f.ids(); got != "dbsa " || f.plan("dbsa").Poll.Polls == 0 {
+					t.Errorf("plans are %s", got)
+				}
+			})
+		})
+	}
+}
+
+// A reload that fails leaves everything as it was.
+func TestFailedApply(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, dbssim.New(nil, account(discoverable("dbsa"))), discovering())
+		f.run()
+		pass(time.Second)
+		before := f.poller.Snapshot().Config
+		bad := *parse(t, discovering())
+		bad.HTTPClient.TLS.CAFile = "/nonexistent"
+		if err := f.poller.Apply(&bad); err == nil {
+			t.Fatal("a client without its authorities was made")
+		}
+		if f.poller.Snapshot().Config != before || f.ids() != "dbsa " {
+			t.Error("the failed reload has changed something")
+		}
+		polls := f.plan("dbsa").Poll.Polls
+		pass(2 * time.Minute)
+		if f.plan("dbsa").Poll.Polls <= polls {
+			t.Error("polling has stopped")
+		}
+	})
+}

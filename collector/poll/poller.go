@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,6 +42,9 @@ type Hooks struct {
 	Finished func(id TargetID, backupType download.BackupType, took time.Duration)
 	// Polled is called at the end of every poll with the plan as it is now.
 	Polled func(TargetID, Plan)
+	// Targets is called with all targets when a configuration comes into use, one
+	// call at a time.
+	Targets func([]TargetID)
 }
 
 // Poller polls the plans of a configuration. It is safe for concurrent use.
@@ -55,10 +57,10 @@ type Poller struct {
 	health   health
 
 	// mu serializes those who make a new state: Apply and discovery. It guards
-	// lists, the number of lists that were ever made.
-	mu    sync.Mutex
-	lists int
-	state atomic.Pointer[state]
+	// listsMade, the number of lists that were ever made.
+	mu        sync.Mutex
+	listsMade int
+	state     atomic.Pointer[state]
 }
 
 // state is a configuration in use with the targets and plans that follow from
@@ -81,6 +83,24 @@ func (s *state) target(id TargetID) *target {
 	return nil
 }
 
+// ids returns the IDs of all targets.
+func (s *state) ids() []TargetID {
+	ids := make([]TargetID, len(s.targets))
+	for i, t := range s.targets {
+		ids[i] = t.id
+	}
+	return ids
+}
+
+// NumPlans returns how many plans are polled.
+func (p *Poller) NumPlans() int {
+	n := 0
+	for _, t := range p.state.Load().targets {
+		n += len(t.plans)
+	}
+	return n
+}
+
 // New returns a poller without a configuration: [Poller.Apply] gives it one. It
 // sends nothing before [Poller.Run] or [Poller.Once].
 func New(o Options, logger log.Logger) *Poller {
@@ -99,7 +119,7 @@ func (p *Poller) Apply(c *config.Config) error {
 	defer p.mu.Unlock()
 	old := p.state.Load()
 	next := &state{config: c, http: old.http, issuer: old.issuer}
-	if next.http == nil || !reflect.DeepEqual(old.config.HTTPClient, c.HTTPClient) {
+	if next.http == nil || old.config.HTTPClient != c.HTTPClient {
 		var err error
 		if next.http, err = c.NewHTTPClient(p.options.Dial); err != nil {
 			return err
@@ -116,6 +136,9 @@ func (p *Poller) Apply(c *config.Config) error {
 		next.targets = append(next.targets, t)
 	}
 	p.publish(next)
+	if p.options.Hooks.Targets != nil {
+		p.options.Hooks.Targets(next.ids())
+	}
 	return nil
 }
 
@@ -125,7 +148,7 @@ func (p *Poller) Apply(c *config.Config) error {
 // The schedule comes first: it keeps the counters of jobs that are gone, so that a
 // reader of the old state still sees their sum.
 func (p *Poller) publish(next *state) {
-	_ = p.health.latch(p.state.Load()) // what next adds is not part of the first round
+	_ = p.health.latch(p.state.Load()) // remember readiness before new plans count
 	p.schedule.Set(next.quotas(), next.groups(), p.jobs(next))
 	p.state.Store(next)
 	p.report.logBudgets(p.Snapshot())

@@ -9,9 +9,9 @@ import (
 	"aliyun_dbs_exporter/dbsapi"
 )
 
-// Snapshot is the state of all targets and plans at one moment. It is made of
-// values that do not change once they are published, so that readers never
-// wait for a poll and never see half of one.
+// Snapshot is the state of all targets and plans. It is made of values that do not
+// change once they are published, so that readers never wait for a poll and never
+// see half of one.
 type Snapshot struct {
 	At      time.Time
 	Config  *config.Config
@@ -161,15 +161,6 @@ type Budget struct {
 
 // Fits reports whether the known needs fit.
 func (b Budget) Fits() bool { return b.Needed <= b.Allowed }
-
-// NumPlans returns how many plans are polled.
-func (s *Snapshot) NumPlans() int {
-	n := 0
-	for _, t := range s.Targets {
-		n += len(t.Plans)
-	}
-	return n
-}
 
 // Snapshot returns the state of all targets and plans. It reads memory only.
 func (p *Poller) Snapshot() *Snapshot {

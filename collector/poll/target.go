@@ -171,8 +171,8 @@ func (id TargetID) planKey(planID string) string { return id.key() + "\x00" + pl
 // newListKey returns the key of a new list. It cannot be that of a plan, whose ID
 // has no slash.
 func (p *Poller) newListKey(id TargetID) string {
-	p.lists++
-	return fmt.Sprintf("%s\x00/%d", id.key(), p.lists)
+	p.listsMade++
+	return fmt.Sprintf("%s\x00/%d", id.key(), p.listsMade)
 }
 
 func (s *state) quotas() []schedule.Quota {

@@ -69,14 +69,14 @@ func (p *Poller) poll(ctx context.Context, t *target, plan plan, turns *schedule
 		next.failures++
 	} else {
 		next.listing, next.succeededAt = read.listing, next.endedAt
-		ends := plan.ends.Update(read.rows, read.at)
+		ends := plan.ends.Update(read.rows, read.listedAt)
 		next.finished += uint64(ends.Finished)
 		next.failed += uint64(ends.Failed)
 		p.finished(t.id, ends)
 		p.unknown.log(t.logger, plan.id, read.listing.Unknown)
 	}
 	plan.state.Store(&next)
-	p.polled(t, plan)
+	p.polled(t, plan, &next)
 	return schedule.Outcome{Answered: read.answered, TimedOut: next.failure.timedOut()}
 }
 
@@ -84,8 +84,8 @@ func (p *Poller) poll(ctx context.Context, t *target, plan plan, turns *schedule
 type reading struct {
 	rows    *download.Builder
 	listing *download.Listing
-	// at is the API's time of the first page, else the local time.
-	at       time.Time
+	// listedAt is the API's time of the first page, else the local time.
+	listedAt time.Time
 	answered bool
 	// deferred reports that a first listing of many pages gave way to shorter
 	// ones.
@@ -101,7 +101,7 @@ func (t *target) readTasks(ctx context.Context, planID string, turns *schedule.T
 			CompletedWithin: time.Duration(t.global.TaskSeries.CompletedWithin),
 			MaxPerPlan:      t.global.TaskSeries.MaxPerPlan,
 		}
-		r = reading{rows: download.NewBuilder(limits, time.Now()), at: time.Now()}
+		r = reading{rows: download.NewBuilder(limits, time.Now()), listedAt: time.Now()}
 	)
 	for page, err := range t.client.DownloadTasks(ctx, dbsapi.TaskQuery{PlanID: planID}, pace(turns, budget)) {
 		if r.err = err; err != nil {
@@ -109,7 +109,7 @@ func (t *target) readTasks(ctx context.Context, planID string, turns *schedule.T
 		}
 		r.answered = true
 		if page.Number == 0 { // also if the list changed while it was read
-			r.rows, r.at = download.NewBuilder(limits, time.Now()), cmp.Or(page.ServerTime, time.Now())
+			r.rows, r.listedAt = download.NewBuilder(limits, time.Now()), cmp.Or(page.ServerTime, time.Now())
 			if turns.Defer(requestsFor(int(page.TotalElements))) {
 				r.deferred = true
 				return r
@@ -139,8 +139,7 @@ func (p *Poller) finished(id TargetID, ends download.NewEnds) {
 }
 
 // polled tells of the end of a poll.
-func (p *Poller) polled(t *target, plan plan) {
-	state := plan.state.Load()
+func (p *Poller) polled(t *target, plan plan, state *planState) {
 	if state.failure != nil {
 		p.report.failed()
 		level.Debug(t.logger).Log("msg", "Poll failed", "plan_id", plan.id, "took", state.duration, "err", state.failure.Text)

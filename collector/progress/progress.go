@@ -70,5 +70,8 @@ func outcome(id poll.TargetID, plan poll.Plan) string {
 	if f := plan.Poll.Failure; f != nil {
 		return text + "failed: " + f.Text + ". " + f.Advice
 	}
+	if plan.Listing == nil {
+		return text + "its listing is older than stale_after"
+	}
 	return text + fmt.Sprintf("%d tasks", plan.Listing.Tasks)
 }

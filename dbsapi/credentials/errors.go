@@ -71,7 +71,7 @@ func cause(err error) *Error {
 		return &Error{Class: "canceled", kind: passing}
 	}
 	found := neterr.Describe(err)
-	if found.Lasting {
+	if found.Permanent {
 		return &Error{Class: found.Text, kind: broken}
 	}
 	return &Error{Class: found.Text, kind: passing}

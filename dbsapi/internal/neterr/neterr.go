@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"syscall"
 )
 
@@ -18,8 +19,9 @@ type Cause struct {
 	Text string
 	// Timeout: the time ran out.
 	Timeout bool
-	// Lasting: trying again soon will not help, somebody has to change something.
-	Lasting bool
+	// Permanent reports that another attempt cannot succeed before somebody changes
+	// something.
+	Permanent bool
 }
 
 // Describe finds the cause of an error. One that it does not know is a failed connection.
@@ -46,13 +48,13 @@ func Describe(err error) Cause {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return Cause{Text: "connection closed before the answer was complete"}
 	case errors.As(err, &hostErr):
-		return Cause{Text: "the server's certificate is for another host", Lasting: true}
+		return Cause{Text: "the server's certificate is for another host", Permanent: true}
 	case errors.As(err, &unknownErr):
-		return Cause{Text: "the server's certificate is signed by an unknown authority", Lasting: true}
+		return Cause{Text: "the server's certificate is signed by an unknown authority", Permanent: true}
 	case errors.As(err, &certErr):
-		return Cause{Text: "the server's certificate is not valid", Lasting: true}
-	case errors.As(err, &recordErr):
-		return Cause{Text: "the server does not speak TLS", Lasting: true}
+		return Cause{Text: "the server's certificate is not valid", Permanent: true}
+	case errors.As(err, &recordErr), errors.Is(err, http.ErrSchemeMismatch):
+		return Cause{Text: "the server does not speak TLS", Permanent: true}
 	}
 	return Cause{Text: "connection failed"}
 }
