@@ -33,7 +33,7 @@ test: ## Run the tests that need nothing but Go, git and a C compiler: 3 minutes
 test-all: ## Run every test, also against Prometheus, a browser, packages, the image and npm clients: 20 minutes.
 	@./test/tools/install || echo 'make: the suites that need what is missing fail below'
 	@failed=0; set -x; \
-	go test -race -shuffle=on -timeout 30m ./... || failed=1; \
+	go test -race -shuffle=on -tags suites -timeout 30m ./... || failed=1; \
 	(cd test && go test -tags suites -p 1 -parallel 6 -timeout 45m ./...) || failed=1; \
 	exit $$failed
 

@@ -1,7 +1,6 @@
 package collector_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -234,48 +233,5 @@ func TestSharedRate(t *testing.T) {
 		if took := time.Since(start); took != 1500*time.Millisecond {
 			t.Errorf("4 requests at 2 a second took %v", took)
 		}
-	})
-}
-
-// Reloads that move 60 targets between endpoints lose no counter.
-func TestReloadStorm(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const targets = 60
-		var plans []dbssim.Plan
-		config := func(endpoint string) (c simtest.Config) {
-			for i := range targets {
-				c.Targets = append(c.Targets, simtest.Target{
-					Account: fmt.Sprintf("acme%d", i), Endpoint: endpoint, Plans: []string{fmt.Sprintf("dbs%02d", i)},
-				})
-			}
-			return c
-		}
-		for i := range targets {
-			plans = append(plans, dbssim.Plan{ID: fmt.Sprintf("dbs%02d", i), Tasks: dbssim.Fixed(tasks("t", 3)...)})
-		}
-		f := newFixture(t, dbssim.New(nil, account(plans...)), config("http://127.0.0.1:1"))
-		f.run()
-		polls := func() (n uint64) {
-			for _, target := range f.poller.Snapshot().Targets {
-				for _, p := range target.Plans {
-					n += p.Poll.Polls
-				}
-			}
-			return n
-		}
-		before := polls()
-		for i := range 500 {
-			f.apply(config(fmt.Sprintf("http://127.0.0.1:%d", 1+i%2)))
-			f.pass(100 * time.Millisecond)
-			now := polls()
-			if now < before {
-				t.Fatalf("reload %d: %d polls became %d", i, before, now)
-			}
-			before = now
-		}
-		if before < 70 {
-			t.Errorf("%d polls of %d plans in 50 s", before, targets)
-		}
-		f.lint()
 	})
 }

@@ -1,0 +1,5 @@
+//go:build suites
+
+package web_test
+
+const stormReloads = 500
