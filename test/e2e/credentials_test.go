@@ -86,6 +86,7 @@ const (
 
 // Every type works from the binary to the metrics, and its keys are renewed without a failed poll.
 func TestCredentials(t *testing.T) {
+	t.Parallel()
 	for name := range newCloud(t).blocks(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

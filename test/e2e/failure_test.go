@@ -54,6 +54,7 @@ func TestAPIDies(t *testing.T) {
 
 // Nonsense of one plan is counted by its kind, keeps its last good data, and leaves the other plan alone.
 func TestNonsense(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		fault  dbssim.Fault
 		reason string

@@ -179,6 +179,7 @@ var strangers = map[string]identified{
 // TLS or not, with passwords or not, over each version of HTTP: who may ask gets every page, and who may not gets
 // nothing of any.
 func TestSurface(t *testing.T) {
+	t.Parallel()
 	for _, useTLS := range []bool{false, true} {
 		for _, useAuth := range []bool{false, true} {
 			name := map[bool]string{false: "plain", true: "TLS"}[useTLS] + map[bool]string{false: ", open", true: ", password"}[useAuth]
@@ -323,6 +324,7 @@ func TestSurfaceTLS(t *testing.T) {
 
 // A connection whose request does not come, or comes a byte at a time, is closed after ten seconds.
 func TestSurfaceSlowClients(t *testing.T) {
+	t.Parallel()
 	const limit, slack = 10 * time.Second, time.Minute // a busy machine is late
 	clients := map[string]struct {
 		tls   bool
