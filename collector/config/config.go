@@ -50,8 +50,8 @@ type HTTPClient struct {
 }
 
 // TLS says how the endpoint's certificate is verified, and which certificate is
-// shown to a proxy that asks for one. Verification cannot be turned off: whoever
-// answers gets session tokens.
+// shown to a proxy that asks for one. Verification cannot be turned off: the
+// server receives session tokens.
 type TLS struct {
 	CAFile     string `yaml:"ca_file,omitempty"`
 	CertFile   string `yaml:"cert_file,omitempty"`

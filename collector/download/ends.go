@@ -32,8 +32,8 @@ type Ends struct {
 	since int64
 	seed  maphash.Seed
 	// seen has the hash of each fact and when it was listed last, in seconds.
-	// Hashes instead of IDs: 1,000,000 ended tasks need 60 MB, and two
-	// of a million facts share a hash in one of 40 million processes.
+	// Hashes instead of IDs: they take a fraction of the memory, and two of
+	// a million facts share a hash in one of 40 million processes.
 	seen map[uint64]int64
 }
 
