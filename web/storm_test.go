@@ -81,7 +81,7 @@ func TestReloadStorm(t *testing.T) {
 
 		before := make(map[string]float64)
 		for i := range stormReloads {
-			time.Sleep(100 * time.Millisecond)
+			time.Sleep(50 * time.Second / stormReloads)
 			parsed, err := config.Parse([]byte(text(fmt.Sprintf("http://127.0.0.1:%d", 1+i%2))), "config.yml")
 			if err != nil {
 				t.Fatal(err)

@@ -2,6 +2,7 @@ package schedule_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,14 +14,22 @@ import (
 func TestRetiredQuota(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := schedule.New()
-		sent := map[string]int{}
+		var mu sync.Mutex
+		counts := map[string]int{}
+		sent := func(quota string) int {
+			mu.Lock()
+			defer mu.Unlock()
+			return counts[quota]
+		}
 		set := func(quota string) {
 			s.Set(
 				[]schedule.Quota{{Key: quota, RequestsPerSecond: .2}},
 				[]schedule.Group{{Key: "target", Quota: quota, MaxConcurrent: 1}},
 				[]schedule.Job{{Key: quota, Group: "target", Action: "Tasks", Every: time.Second, Run: func(ctx context.Context, turns *schedule.Turns) schedule.Outcome {
 					if end, err := turns.Wait(ctx, "Tasks"); err == nil {
-						sent[quota]++
+						mu.Lock()
+						counts[quota]++
+						mu.Unlock()
 						end()
 					}
 					return schedule.Outcome{Answered: true}
@@ -35,23 +44,23 @@ func TestRetiredQuota(t *testing.T) {
 			synctest.Wait()
 		}
 		// Ten seconds are two slots and the first one.
-		if sent["a"] > 3 || sent["b"] > 3 || sent["a"]+sent["b"] < 4 {
-			t.Errorf("requests in 10 s at one in 5 s: %v", sent)
+		if a, b := sent("a"), sent("b"); a > 3 || b > 3 || a+b < 4 {
+			t.Errorf("requests in 10 s at one in 5 s: %d and %d", a, b)
 		}
 		set("a")
 		s.Pause("a", "", time.Minute)
 		set("b")
 		s.Pause("a", "", 2*time.Minute) // a request that was under way is answered
-		before := sent["a"]
+		before := sent("a")
 		set("a")
 		time.Sleep(2*time.Minute - time.Second)
 		synctest.Wait()
-		if sent["a"] != before {
-			t.Errorf("%d requests were sent in a pause that a reload has seen", sent["a"]-before)
+		if sent("a") != before {
+			t.Errorf("%d requests were sent in a pause that a reload has seen", sent("a")-before)
 		}
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		if sent["a"] == before {
+		if sent("a") == before {
 			t.Error("no request was sent after the pause")
 		}
 	})
