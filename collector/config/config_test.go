@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -146,11 +147,18 @@ func TestPaths(t *testing.T) {
 func TestLoadErrors(t *testing.T) {
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "bad.yml"), "targets: []\n")
+	fifo, large := filepath.Join(dir, "fifo"), filepath.Join(dir, "large.yml")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, large, strings.Repeat("#", 4<<20+1))
 	for _, tt := range []struct{ path, want string }{
 		{"none.yml", "read configuration none.yml: no such file or directory; name another file with --config.file"},
-		{dir, "read configuration " + dir + ": is a directory; name another file with --config.file"},
+		{dir, "read configuration " + dir + ": it is a directory; name another file with --config.file"},
 		{dir + "/bad.yml", dir + "/bad.yml:1: targets: must have at least one element"},
-		{"/dev/zero", "/dev/zero:1: the file must not be larger than 4 MiB"},
+		{"/dev/zero", "read configuration /dev/zero: it is not a regular file; name another file with --config.file"},
+		{fifo, "read configuration " + fifo + ": it is not a regular file; name another file with --config.file"},
+		{large, large + ":1: the file must not be larger than 4 MiB"},
 	} {
 		if _, err := config.Load(tt.path); err == nil || err.Error() != tt.want {
 			t.Errorf("error of %s is\n%v, want\n%s", tt.path, err, tt.want)

@@ -27,6 +27,15 @@ func Load(name string) (*Config, error) {
 
 // read returns the text of a file, or its first bytes beyond maxFile.
 func read(name string) ([]byte, error) {
+	switch info, err := os.Stat(name); {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, errors.New("it is a directory")
+	case !info.Mode().IsRegular():
+		// Opening a FIFO waits for a writer, and no signal would end that.
+		return nil, errors.New("it is not a regular file")
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
