@@ -98,22 +98,50 @@ func Share(listings []*Listing, maxPerPlan, maxTotal int) []int {
 	if total <= maxTotal {
 		return shares
 	}
-	type shown struct {
-		*Task
-		listing int
-	}
-	all := make([]shown, 0, total)
-	for i, n := range shares {
-		for t := range n {
-			all = append(all, shown{&listings[i].Series[t], i})
-		}
-	}
-	slices.SortFunc(all, func(x, y shown) int {
-		return cmp.Or(byUrgency(x.Task, y.Task), cmp.Compare(x.listing, y.listing))
-	})
 	clear(shares)
-	for _, s := range all[:max(0, maxTotal)] {
-		shares[s.listing]++
+	if maxTotal <= 0 {
+		return shares
+	}
+	for _, c := range mostUrgentOf(listings, maxPerPlan, maxTotal) {
+		shares[c.listing]++
 	}
 	return shares
+}
+
+// entry is a task of a listing that may be shown.
+type entry struct {
+	*Task
+	listing int
+}
+
+// mostUrgentOf returns the n most urgent tasks of all listings. It sorts and cuts
+// whenever it has twice as many. A listing has its most urgent tasks first, so the
+// rest of it is passed over once a task does not make it.
+func mostUrgentOf(listings []*Listing, maxPerPlan, n int) []entry {
+	kept := make([]entry, 0, 2*n)
+	full := false
+	for i, l := range listings {
+		if l == nil {
+			continue
+		}
+		for t := range min(len(l.Series), maxPerPlan) {
+			c := entry{&l.Series[t], i}
+			if full && compareEntries(c, kept[n-1]) > 0 {
+				break
+			}
+			if kept = append(kept, c); len(kept) == 2*n {
+				kept, full = cutEntries(kept, n), true
+			}
+		}
+	}
+	return cutEntries(kept, n)
+}
+
+func cutEntries(kept []entry, n int) []entry {
+	slices.SortFunc(kept, compareEntries)
+	return kept[:min(n, len(kept))]
+}
+
+func compareEntries(a, b entry) int {
+	return cmp.Or(byUrgency(a.Task, b.Task), cmp.Compare(a.listing, b.listing))
 }
