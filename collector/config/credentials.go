@@ -24,68 +24,71 @@ func (defaultChain) provider(client *credentials.Client) credentials.Provider {
 	return client.Default()
 }
 
-// accessKey is an access key.
-type accessKey struct {
-	typed               `yaml:",inline"`
+// keyPair has the keys that an access key and a session share. It is flat in the
+// file.
+type keyPair struct {
 	AccessKeyID         Secret `yaml:"access_key_id,omitempty"`
 	AccessKeyIDFile     string `yaml:"access_key_id_file,omitempty"`
 	AccessKeySecret     Secret `yaml:"access_key_secret,omitempty"`
 	AccessKeySecretFile string `yaml:"access_key_secret_file,omitempty"`
 }
 
-func (k accessKey) inDirectory(dir string) CredentialsSettings {
+func (k *keyPair) setDirectory(dir string) {
 	k.AccessKeyIDFile = promconfig.JoinDir(dir, k.AccessKeyIDFile)
 	k.AccessKeySecretFile = promconfig.JoinDir(dir, k.AccessKeySecretFile)
+}
+
+func (k *keyPair) validatePair(f *file, path, typ string) error {
+	return cmp.Or(
+		f.needsSecret(path, "access_key_id", typ, k.AccessKeyID, k.AccessKeyIDFile),
+		f.needsSecret(path, "access_key_secret", typ, k.AccessKeySecret, k.AccessKeySecretFile),
+	)
+}
+
+func (k *keyPair) keys(securityToken credentials.Text) credentials.Provider {
+	return credentials.NewKeys(text(k.AccessKeyID, k.AccessKeyIDFile), text(k.AccessKeySecret, k.AccessKeySecretFile), securityToken)
+}
+
+// accessKey is an access key.
+type accessKey struct {
+	typed   `yaml:",inline"`
+	keyPair `yaml:",inline"`
+}
+
+func (k accessKey) inDirectory(dir string) CredentialsSettings {
+	k.setDirectory(dir)
 	return k
 }
 
-func (k accessKey) validate(f *file, path string) error {
-	return cmp.Or(
-		f.needsSecret(path, "access_key_id", k.Type, k.AccessKeyID, k.AccessKeyIDFile),
-		f.needsSecret(path, "access_key_secret", k.Type, k.AccessKeySecret, k.AccessKeySecretFile),
-	)
-}
+func (k accessKey) validate(f *file, path string) error { return k.validatePair(f, path, k.Type) }
 
 func (k accessKey) provider(*credentials.Client) credentials.Provider {
-	return credentials.NewKeys(
-		text(k.AccessKeyID, k.AccessKeyIDFile),
-		text(k.AccessKeySecret, k.AccessKeySecretFile),
-		credentials.Text{},
-	)
+	return k.keys(credentials.Text{})
 }
 
 // sts is a session that something else renews.
 type sts struct {
-	typed               `yaml:",inline"`
-	AccessKeyID         Secret `yaml:"access_key_id,omitempty"`
-	AccessKeyIDFile     string `yaml:"access_key_id_file,omitempty"`
-	AccessKeySecret     Secret `yaml:"access_key_secret,omitempty"`
-	AccessKeySecretFile string `yaml:"access_key_secret_file,omitempty"`
-	SecurityToken       Secret `yaml:"security_token,omitempty"`
-	SecurityTokenFile   string `yaml:"security_token_file,omitempty"`
+	typed             `yaml:",inline"`
+	keyPair           `yaml:",inline"`
+	SecurityToken     Secret `yaml:"security_token,omitempty"`
+	SecurityTokenFile string `yaml:"security_token_file,omitempty"`
 }
 
 func (s sts) inDirectory(dir string) CredentialsSettings {
-	s.AccessKeyIDFile = promconfig.JoinDir(dir, s.AccessKeyIDFile)
-	s.AccessKeySecretFile = promconfig.JoinDir(dir, s.AccessKeySecretFile)
+	s.setDirectory(dir)
 	s.SecurityTokenFile = promconfig.JoinDir(dir, s.SecurityTokenFile)
 	return s
 }
 
 func (s sts) validate(f *file, path string) error {
 	return cmp.Or(
-		f.needsSecret(path, "access_key_id", s.Type, s.AccessKeyID, s.AccessKeyIDFile),
-		f.needsSecret(path, "access_key_secret", s.Type, s.AccessKeySecret, s.AccessKeySecretFile),
+		s.validatePair(f, path, s.Type),
 		f.needsSecret(path, "security_token", s.Type, s.SecurityToken, s.SecurityTokenFile),
 	)
 }
 
 func (s sts) provider(*credentials.Client) credentials.Provider {
-	return credentials.NewKeys(
-		text(s.AccessKeyID, s.AccessKeyIDFile),
-		text(s.AccessKeySecret, s.AccessKeySecretFile),
-		text(s.SecurityToken, s.SecurityTokenFile),
-	)
+	return s.keys(text(s.SecurityToken, s.SecurityTokenFile))
 }
 
 // ramRoleARN is a RAM role, assumed with other credentials.

@@ -55,6 +55,7 @@ func (p *Poller) setPlans(t, before *target) {
 		}
 		delete(known, plan.id)
 	}
+	t.jobs = t.jobKeys()
 	t.retired = nil
 	if t.planList != nil && !t.planList.tried {
 		t.retired = known

@@ -183,7 +183,7 @@ func (p *Poller) snapshotTarget(now time.Time, t *target) Target {
 		ClockSkew:           t.calls.clockSkew.Load(),
 		Plans:               make([]Plan, len(t.plans)),
 	}
-	jobs, skipped := p.schedule.State(t.id.key(), t.jobKeys())
+	jobs, skipped := p.schedule.State(t.id.key(), t.jobs)
 	target.Skipped = skipped
 	for i, plan := range t.plans {
 		target.Plans[i] = plan.snapshot(now, t, jobs[i])
@@ -194,19 +194,6 @@ func (p *Poller) snapshotTarget(now time.Time, t *target) Target {
 		target.PlanList = t.planListSnapshot(now, jobs[len(t.plans)])
 	}
 	return target
-}
-
-// jobKeys returns the keys of a target's jobs: those of its plans in their
-// order, then that of the list of plans.
-func (t *target) jobKeys() []string {
-	keys := make([]string, 0, len(t.plans)+1)
-	for _, plan := range t.plans {
-		keys = append(keys, t.id.planKey(plan.id))
-	}
-	if t.planList != nil {
-		keys = append(keys, t.planList.job)
-	}
-	return keys
 }
 
 func (t *target) planListSnapshot(now time.Time, job schedule.JobState) *List {

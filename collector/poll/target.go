@@ -28,6 +28,9 @@ type target struct {
 	// planList is nil if discovery is off.
 	planList *list[dbsapi.BackupPlan]
 	plans    []plan
+	// jobs are the keys of the target's jobs: those of its plans in their order,
+	// then that of the list of plans. Every snapshot asks for them.
+	jobs []string
 	// retired are the results of plans that the target polled under another
 	// identity, by ID, until the first list of plans has ended: what is listed again
 	// keeps its counters.
@@ -173,6 +176,18 @@ func (id TargetID) planKey(planID string) string { return id.key() + "\x00" + pl
 func (p *Poller) newListKey(id TargetID) string {
 	p.listsMade++
 	return fmt.Sprintf("%s\x00/%d", id.key(), p.listsMade)
+}
+
+// jobKeys makes the keys of a target's jobs.
+func (t *target) jobKeys() []string {
+	keys := make([]string, 0, len(t.plans)+1)
+	for _, plan := range t.plans {
+		keys = append(keys, t.id.planKey(plan.id))
+	}
+	if t.planList != nil {
+		keys = append(keys, t.planList.job)
+	}
+	return keys
 }
 
 func (s *state) quotas() []schedule.Quota {
