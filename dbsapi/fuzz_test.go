@@ -144,7 +144,7 @@ func checkGood(t *testing.T, status int, body string) {
 	t.Helper()
 	var answer map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(body), &answer); err != nil {
-		t.Fatalf("took what is no object for a list: %v", err)
+		t.Fatalf("took something other than an object for a list: %v", err)
 	}
 	var value any
 	_ = json.Unmarshal(answer["Success"], &value)

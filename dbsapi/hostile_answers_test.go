@@ -73,7 +73,7 @@ var hostileHeaders = []hostile{
 	{name: "chunk without end", serve: flood("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7FFFFFFFFFFFFFFF\r\n", " "), want: tooLarge, requests: 1},
 	{name: "chunk extension without end", serve: flood("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", "x"), want: failed, requests: 4},
 	{name: "trailers without end", serve: flood("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"+chunk(oneRow)+"0\r\n", "X: y\r\n"), want: failed, requests: 4},
-	{name: "date that is none", build: func() string { return response("200 OK\r\nDate: "+strings.Repeat("9", 999), oneRow) }, requests: 1},
+	{name: "invalid date", build: func() string { return response("200 OK\r\nDate: "+strings.Repeat("9", 999), oneRow) }, requests: 1},
 	{name: "compressed twice", build: func() string { return response("200 OK\r\nContent-Encoding: gzip", zipped(zipped(oneRow))) }, want: notDBSText, requests: 1},
 	{name: "unknown compression", answer: response("200 OK\r\nContent-Encoding: br", oneRow), requests: 1},
 	{name: "no compression where some is named", answer: response("200 OK\r\nContent-Encoding: gzip", oneRow), want: failed, requests: 4},

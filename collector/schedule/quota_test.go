@@ -90,7 +90,7 @@ func TestTinyRate(t *testing.T) {
 	})
 }
 
-// What a removed job skipped stays in the counter of its group.
+// The due times that a removed job skipped stay in the counter of its group.
 func TestSkippedByRemovedJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := schedule.New()
