@@ -12,7 +12,8 @@ const (
 type job struct {
 	Job
 	group *group
-	gone  bool // Set removed it
+	quota string // the key of the group's quota
+	gone  bool   // Set removed it
 
 	grid     grid
 	gridFrom time.Duration // points before belong to an earlier grid

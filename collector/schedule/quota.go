@@ -33,6 +33,7 @@ type quota struct {
 
 // group is the jobs of one target and their requests under way.
 type group struct {
+	quota    string // the key of its quota
 	skipped  uint64 // by jobs that are gone
 	max      int
 	jobs     int

@@ -162,3 +162,44 @@ func TestLimitOfRunningJob(t *testing.T) {
 		}
 	})
 }
+
+// A run whose job moves to another quota ends at once: it would ask the old server
+// in spite of a pause.
+func TestRunOfAnotherQuota(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, log := schedule.New(), newJournal()
+		set := func(quota string) {
+			s.Set(
+				[]schedule.Quota{{Key: quota, RequestsPerSecond: 1}},
+				[]schedule.Group{{Key: "target", Quota: quota, MaxConcurrent: 1}},
+				[]schedule.Job{{Key: "a", Group: "target", Action: "Tasks", Every: time.Minute, Run: func(ctx context.Context, turns *schedule.Turns) schedule.Outcome {
+					for range 3 { // pages of 2 s
+						end, err := turns.Wait(ctx, "Tasks")
+						if err != nil {
+							return schedule.Outcome{}
+						}
+						log.note(quota)
+						select {
+						case <-time.After(2 * time.Second):
+						case <-ctx.Done():
+						}
+						end()
+					}
+					return schedule.Outcome{Answered: true}
+				}}},
+			)
+		}
+		set("old")
+		go s.Run(t.Context())
+		time.Sleep(2500 * time.Millisecond)
+		synctest.Wait()
+		set("new")
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		log.expect(t, "0s old", "2s old", "2.5s new", "4.5s new", "6.5s new")
+		states, _ := s.State("target", []string{"a"})
+		if states[0].Running || !states[0].Tried {
+			t.Errorf("afterwards the job is %+v", states[0])
+		}
+	})
+}

@@ -93,7 +93,8 @@ func New() *Scheduler {
 // their state: the next due time, what was skipped, the requests under way, pauses.
 // The first run of a new job is due at once. A removed job that waits is
 // forgotten; one that runs has its context canceled, and Set does not wait for
-// it. Set may be called before and during Run, and by a job.
+// it. So does the run of a job that moves to another quota, and the job is due again.
+// Set may be called before and during Run, and by a job.
 //
 // Of jobs with the same key the first counts. Set panics if a job names an
 // unknown group, a group an unknown quota, or a number is not positive.
@@ -143,7 +144,7 @@ func (s *Scheduler) setGroups(groups []Group) {
 		if g == nil {
 			g = &group{}
 		}
-		g.max, g.jobs, g.slowJobs, g.lanes = want.MaxConcurrent, 0, 0, nil
+		g.quota, g.max, g.jobs, g.slowJobs, g.lanes = want.Quota, want.MaxConcurrent, 0, 0, nil
 		q.groups = append(q.groups, g)
 		s.groups[want.Key] = g
 	}
@@ -161,12 +162,15 @@ func (s *Scheduler) setJobs(jobs []Job, now time.Duration) {
 			continue
 		}
 		j := before[want.Key]
+		if j != nil && j.run != nil && j.quota != g.quota {
+			j = s.supersede(j, now)
+		}
 		if j == nil {
 			j = &job{due: now, rank: now, grid: newGrid(want.Key, want.Every)}
 		} else if want.Every != j.Every {
 			j.regrid(newGrid(want.Key, want.Every), now)
 		}
-		j.Job, j.group = want, g
+		j.Job, j.group, j.quota = want, g, g.quota
 		g.jobs++
 		if j.slow {
 			g.slowJobs++
@@ -187,6 +191,19 @@ func (s *Scheduler) setJobs(jobs []Job, now time.Duration) {
 			j.run.cancel()
 		}
 	}
+}
+
+// supersede ends the run of a job that moves to another quota. The run would ask the
+// old server for its next page at the pace, and in spite of the pauses, of the new
+// one. The job is due again as soon as the run has ended.
+func (s *Scheduler) supersede(j *job, now time.Duration) *job {
+	next := *j
+	next.run, next.queue, next.waiting = nil, nil, false
+	next.due, next.rank = now, now
+	j.gone, j.queue = true, nil
+	s.leaving[j.Key] = j.run
+	j.run.cancel()
+	return &next
 }
 
 // requeue puts every job that waits where its new group and interval want it.
