@@ -1,8 +1,11 @@
 package config
 
 import (
+	"crypto/tls"
 	"errors"
+	"net"
 	"net/http"
+	"time"
 
 	promconfig "github.com/prometheus/common/config"
 	"github.com/prometheus/common/version"
@@ -11,34 +14,62 @@ import (
 	"aliyun_dbs_exporter/dbsapi/credentials"
 )
 
-// maxHeader bounds the header of a response, of which DBS sends less than a
-// kilobyte; net/http would read 10 MiB.
-const maxHeader = 64 << 10
+const (
+	// maxHeader bounds the header of a response, of which DBS sends less than a
+	// kilobyte; net/http would read 10 MiB.
+	maxHeader = 64 << 10
+	// connectTimeout bounds the steps before a request: a connection that does not
+	// come must leave time for another attempt.
+	connectTimeout = 10 * time.Second
+)
 
 // NewHTTPClient returns an HTTP client for the API with the options of
-// http_client. A nil dial means the network.
+// http_client. A nil dial means the network. Certificate files are read again
+// when they change.
 //
-// HTTP/2 is off, because the gateway was measured with HTTP/1.1. Idle
-// connections are closed before the gateway closes them, so that no request is
-// lost on a closed one.
+// It speaks HTTP/1.1, with which the gateway was measured. Idle connections are
+// closed before the gateway closes them, so that no request is lost on a closed
+// one.
 func (c *Config) NewHTTPClient(dial promconfig.DialContextFunc) (*http.Client, error) {
-	options := []promconfig.HTTPClientOption{
-		promconfig.WithIdleConnTimeout(dbsapi.IdleConnTimeout),
-		promconfig.WithHTTP2Disabled(),
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: connectTimeout}).DialContext
 	}
-	if dial != nil {
-		options = append(options, promconfig.WithDialContextFunc(dial))
+	options := c.HTTPClient.options()
+	newTransport := func(tlsConfig *tls.Config) (http.RoundTripper, error) {
+		return &http.Transport{
+			Proxy:                  options.Proxy(),
+			DialContext:            dial,
+			TLSClientConfig:        tlsConfig,
+			TLSHandshakeTimeout:    connectTimeout,
+			IdleConnTimeout:        dbsapi.IdleConnTimeout,
+			MaxIdleConnsPerHost:    maxConcurrency,
+			MaxResponseHeaderBytes: maxHeader,
+			DisableCompression:     true,
+		}, nil
 	}
-	client, err := promconfig.NewClientFromConfig(c.HTTPClient.options(), "dbs", options...)
+	tlsConfig, err := promconfig.NewTLSConfig(&options.TLSConfig)
 	if err != nil {
-		// The library's error may hold the proxy's password.
-		return nil, errors.New("http_client: cannot create a client from these options")
+		return nil, errTLSConfig
 	}
-	// It is a wrapper if certificates are read again when their files change.
-	if transport, ok := client.Transport.(*http.Transport); ok {
-		transport.MaxResponseHeaderBytes = maxHeader
+	transport, err := promconfig.NewTLSRoundTripper(tlsConfig, c.HTTPClient.TLS.files(), newTransport)
+	if err != nil {
+		return nil, errTLSConfig
 	}
-	return client, nil
+	return &http.Client{Transport: transport}, nil
+}
+
+// errTLSConfig holds nothing of the library's error, which may repeat a file.
+var errTLSConfig = errors.New("http_client.tls_config: cannot create a client from these options")
+
+// files returns the files that are read again when they change.
+func (t *TLS) files() (files promconfig.TLSRoundTripperSettings) {
+	if t.CAFile != "" {
+		files.CA = promconfig.NewFileSecret(t.CAFile)
+	}
+	if t.CertFile != "" {
+		files.Cert, files.Key = promconfig.NewFileSecret(t.CertFile), promconfig.NewFileSecret(t.KeyFile)
+	}
+	return files
 }
 
 // NewCredentialsClient returns a client for credentials: it trusts the
@@ -48,7 +79,7 @@ func (c *Config) NewCredentialsClient(dial promconfig.DialContextFunc) (*credent
 	options.TLSConfig.ServerName = "" // it is the API's
 	tlsConfig, err := promconfig.NewTLSConfig(&options.TLSConfig)
 	if err != nil {
-		return nil, errors.New("http_client.tls_config: cannot create a client from these options")
+		return nil, errTLSConfig
 	}
 	return credentials.NewClient(credentials.Options{TLS: tlsConfig, Proxy: options.Proxy(), Dial: dial, UserAgent: UserAgent()}), nil
 }

@@ -71,8 +71,9 @@ func (f *file) validateTLS(path string, c *HTTPClient) error {
 		if file.path == "" {
 			continue
 		}
-		if info, err := os.Stat(file.path); err != nil || info.IsDir() {
-			return f.errorAt(path+"."+file.key, "must be the path of a file that can be read")
+		// Opening a FIFO waits for a writer, and no signal would end that.
+		if info, err := os.Stat(file.path); err != nil || !info.Mode().IsRegular() {
+			return f.errorAt(path+"."+file.key, "must be the path of a regular file that can be read")
 		}
 	}
 	options := c.options()
