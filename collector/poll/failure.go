@@ -46,7 +46,7 @@ var advice = map[dbsapi.Reason]string{
 	dbsapi.ReasonNotFound:       "Check that the backup plan still exists, and that it belongs to this account and region.",
 	dbsapi.ReasonInvalidRequest: "Check region_id and endpoint: the host answered as if it did not know the request.",
 	dbsapi.ReasonServer:         "No action needed: DBS returned a server error. The next poll retries.",
-	dbsapi.ReasonTimeout:        "Check the network path to the endpoint. If responses are just slow, raise poll_timeout, or discovery.interval for a list of plans.",
+	dbsapi.ReasonTimeout:        "Check the network path to the endpoint. If responses are just slow, raise poll_timeout above twice their time (discovery.interval for a list of plans).",
 	dbsapi.ReasonNetwork:        "Check name resolution, routes, firewall and proxy between here and the endpoint.",
 	dbsapi.ReasonDecode:         "Check that the endpoint is the DBS API and that no proxy or portal answers in its place.",
 	dbsapi.ReasonOther:          "Check the endpoint: its answer was neither data nor an error of the API.",

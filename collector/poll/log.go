@@ -51,7 +51,7 @@ const (
 // run reports failed polls soon after the first and then once per poll interval
 // while there are any, recoveries, and changes of the budgets.
 func (r *reporter) run(ctx context.Context, snapshot func() *Snapshot) {
-	reported := make(map[TargetID]time.Time)
+	reported := make(map[TargetID]report)
 	wait := reportAfter
 	for {
 		timer := time.NewTimer(wait)
@@ -61,7 +61,8 @@ func (r *reporter) run(ctx context.Context, snapshot func() *Snapshot) {
 			return
 		case <-r.failure:
 			timer.Stop()
-			if len(reported) == 0 && !pause(ctx, reportAfter) {
+			// A snapshot for each of thousands of failures would cost more than they do.
+			if !pause(ctx, reportAfter) {
 				return
 			}
 		case <-timer.C:
@@ -88,9 +89,15 @@ func pause(ctx context.Context, d time.Duration) bool {
 // maxNamedPlans bounds the plans that a log line names; the metrics name all.
 const maxNamedPlans = 5
 
+// report is what was last logged of a target.
+type report struct {
+	at     time.Time
+	failed int
+}
+
 // logFailures writes a line for each target whose last polls failed, once per poll
-// interval, and one for each whose polls succeed again.
-func (r *reporter) logFailures(s *Snapshot, reported map[TargetID]time.Time) {
+// interval and when many more fail, and one for each whose polls succeed again.
+func (r *reporter) logFailures(s *Snapshot, reported map[TargetID]report) {
 	for _, t := range s.Targets {
 		var (
 			failed  []string
@@ -114,17 +121,19 @@ func (r *reporter) logFailures(s *Snapshot, reported map[TargetID]time.Time) {
 			delete(reported, t.ID)
 			continue
 		}
-		if s.At.Sub(reported[t.ID]) < time.Duration(s.Config.PollInterval) {
+		last, known := reported[t.ID]
+		age, grown := s.At.Sub(last.at), len(failed) > 2*last.failed
+		if known && age < time.Duration(s.Config.PollInterval) && (!grown || age < reportEvery) {
 			continue
 		}
-		reported[t.ID] = s.At
+		reported[t.ID] = report{at: s.At, failed: len(failed)}
 		level.Warn(logger).Log(
 			"msg", "Polls failed, the last successful listing of these plans ages",
 			"plans", len(t.Plans), "failed", len(failed), "reasons", countList(reasons), "plan_ids", shortList(failed),
 			"err", first.Text, "advice", first.Advice,
 		)
 	}
-	maps.DeleteFunc(reported, func(id TargetID, _ time.Time) bool {
+	maps.DeleteFunc(reported, func(id TargetID, _ report) bool {
 		return !slices.ContainsFunc(s.Targets, func(t Target) bool { return t.ID == id })
 	})
 }

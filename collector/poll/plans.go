@@ -57,7 +57,7 @@ func (p *Poller) setPlans(t, before *target) {
 	}
 	t.jobs = t.jobKeys()
 	t.retired = nil
-	if t.planList != nil && !t.planList.tried {
+	if t.planList != nil && t.planList.succeededAt.IsZero() {
 		t.retired = known
 	}
 }
@@ -163,7 +163,7 @@ var errPlanListIncomplete = errors.New("plan list is incomplete")
 // it. The client accepts an empty list only if the API reports a total of zero.
 func (t *target) readPlans(ctx context.Context, pace dbsapi.Pace) (rows map[string]dbsapi.BackupPlan, answered bool, err error) {
 	rows = make(map[string]dbsapi.BackupPlan)
-	total := int64(0)
+	total, unusable := int64(0), int64(0)
 	for page, err := range t.client.BackupPlans(ctx, dbsapi.PlanQuery{Region: t.id.RegionID}, pace) {
 		switch {
 		case errors.Is(err, dbsapi.ErrIncomplete):
@@ -174,17 +174,25 @@ func (t *target) readPlans(ctx context.Context, pace dbsapi.Pace) (rows map[stri
 		answered = true
 		if page.Number == 0 { // also if the list changed while it was read
 			clear(rows)
+			unusable = 0
 		}
 		for _, row := range page.Items {
-			// Other IDs cannot be asked for or shown. They are missing from the total.
 			if config.IsPlanID(row.ID) {
 				rows[row.ID] = row
+			} else {
+				unusable++ // it cannot be asked for or shown
 			}
 		}
 		total = page.TotalElements
 	}
-	if found := int64(len(rows)); found < total {
+	found := int64(len(rows))
+	switch {
+	case found == 0 && unusable > 0:
+		return rows, answered, fmt.Errorf("%w: none of its %d plans has a usable ID", errPlanListIncomplete, unusable)
+	case found+unusable < total:
 		return rows, answered, fmt.Errorf("%w: it has %d of %d plans", errPlanListIncomplete, found, total)
+	case unusable > 0:
+		level.Warn(t.logger).Log("msg", "Plans whose ID is not usable are not polled", "plans", unusable)
 	}
 	return rows, answered, nil
 }

@@ -144,33 +144,43 @@ func TestCountersOutliveIdentity(t *testing.T) {
 		f.run()
 		pass(3 * time.Minute)
 		polls := f.plan("dbsa").Poll.Polls
+		f.sim.SetFault(dbsapi.ActionBackupPlans, dbssim.Failing(500, "InternalError"))
 		c := discovering()
 		c.Targets[0].Endpoint = "http://127.0.0.1:2"
 		f.apply(c)
+		pass(20 * time.Second) // the first list fails
 		c.Top = "poll_timeout: 20s"
-		f.apply(c) // another reload, before the list of plans has ended
-		pass(time.Second)
+		f.apply(c) // another reload, before a list of plans has succeeded
+		f.sim.ClearFault(dbsapi.ActionBackupPlans)
+		pass(2 * time.Minute)
 		if now := f.plan("dbsa").Poll.Polls; now < polls || polls == 0 {
 			t.Errorf("%d polls became %d", polls, now)
 		}
 	})
 }
 
-// Plans whose ID cannot be asked for are missing from the list, which says so. The
-// others are polled.
+// Plans whose ID cannot be asked for do not keep the others from being polled and
+// removed. If no ID is usable, the list is not one of plans.
 func TestUnusablePlanIDs(t *testing.T) {
 	for name, id := range map[string]string{"empty": "", "NUL": "dbs\x00a", "newline": "dbs\na", "URL": "https://evil.example/"} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := newFixture(t, dbssim.New(nil, account(discoverable("dbsa"), discoverable(id))), discovering())
+				f := newFixture(t, dbssim.New(nil, account(discoverable("dbsa"), discoverable("dbsb"), discoverable(id))), discovering("interval: 1m"))
 				f.run()
 				pass(time.Second)
-				l := f.target().PlanList
-				if l.Failure == nil || l.Failure.Reason != dbsapi.ReasonDecode || l.Failure.Text != "plan list is incomplete: it has 1 of 2 plans" {
-					t.Errorf("failure is %+v", l.Failure)
+				if got := f.ids(); got != "dbsa dbsb " || f.plan("dbsa").Poll.Polls == 0 || f.target().PlanList.Failure != nil {
+					t.Errorf("plans are %s, failure is %+v", got, f.target().PlanList.Failure)
 				}
-				if got := f.ids(); got != "dbsa " || f.plan("dbsa").Poll.Polls == 0 {
-					t.Errorf("plans are %s", got)
+				f.sim.RemovePlan("dbsa")
+				pass(2 * time.Minute)
+				if got := f.ids(); got != "dbsb " {
+					t.Errorf("after a removal the plans are %s", got)
+				}
+				f.sim.RemovePlan("dbsb")
+				pass(2 * time.Minute)
+				failure := f.target().PlanList.Failure
+				if want := "plan list is incomplete: none of its 1 plans has a usable ID"; failure == nil || failure.Text != want || failure.Reason != dbsapi.ReasonDecode {
+					t.Errorf("without a usable plan the failure is %+v", failure)
 				}
 			})
 		})

@@ -56,6 +56,9 @@ type Poller struct {
 	report   *reporter
 	health   health
 
+	// once reports whether [Poller.Once] runs the jobs.
+	once atomic.Bool
+
 	// mu serializes those who make a new state: Apply and discovery. It guards
 	// listsMade, the number of lists that were ever made.
 	mu        sync.Mutex
@@ -112,8 +115,9 @@ func New(o Options, logger log.Logger) *Poller {
 // Apply replaces the configuration in use. Everything that can fail happens
 // first, so that an error leaves the previous configuration in use. Plans that
 // stay keep their data, counters and schedule, and a poll in progress ends under
-// the configuration that it began with. New plans are polled at once. Plans that
-// are gone take their series with them.
+// the configuration that it began with, or begins again if the target has another
+// endpoint. New plans are polled at once. Plans that are gone take their series
+// with them.
 func (p *Poller) Apply(c *config.Config) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -166,7 +170,11 @@ func (p *Poller) Run(ctx context.Context) {
 
 // Once lists the plans of the targets that use discovery and polls every plan
 // once. The error counts the lists and polls that failed.
+//
+// Nothing gets stale: the first result may be older than stale_after when the last
+// poll ends, and there will be no other.
 func (p *Poller) Once(ctx context.Context) error {
+	p.once.Store(true)
 	p.schedule.RunOnce(ctx)
 	if ctx.Err() != nil {
 		return ctx.Err()

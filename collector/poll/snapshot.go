@@ -1,6 +1,7 @@
 package poll
 
 import (
+	"cmp"
 	"time"
 
 	"aliyun_dbs_exporter/collector/config"
@@ -186,12 +187,13 @@ func (p *Poller) snapshotTarget(now time.Time, t *target) Target {
 	jobs, skipped := p.schedule.State(t.id.key(), t.jobs)
 	target.Skipped = skipped
 	for i, plan := range t.plans {
-		target.Plans[i] = plan.snapshot(now, t, jobs[i])
+		target.Plans[i] = p.snapshotPlan(now, t, plan, jobs[i])
 		target.Skipped += jobs[i].Skipped
 	}
 	if t.planList != nil {
 		target.Calls = append(target.Calls, t.calls.plans.load())
 		target.PlanList = t.planListSnapshot(now, jobs[len(t.plans)])
+		target.PlanList.Fresh = target.PlanList.Fresh || p.once.Load() && target.PlanList.Failure == nil
 	}
 	return target
 }
@@ -202,7 +204,7 @@ func (t *target) planListSnapshot(now time.Time, job schedule.JobState) *List {
 		SucceededAt: t.planList.succeededAt,
 		Failure:     t.planList.failure,
 		Fresh:       t.planList.fresh(now, time.Duration(t.config.Discovery.Interval)),
-		Due:         job.Due,
+		Due:         cmp.Or(job.Due, now),
 	}
 	for _, plan := range t.plans {
 		if plan.info.Discovered {
@@ -212,11 +214,11 @@ func (t *target) planListSnapshot(now time.Time, job schedule.JobState) *List {
 	return l
 }
 
-func (p *plan) snapshot(now time.Time, t *target, job schedule.JobState) Plan {
-	state := p.state.Load()
+func (p *Poller) snapshotPlan(now time.Time, t *target, plan plan, job schedule.JobState) Plan {
+	state := plan.state.Load()
 	s := Plan{
-		ID:   p.id,
-		Info: p.info,
+		ID:   plan.id,
+		Info: plan.info,
 		Poll: Poll{
 			Polls:       state.polls,
 			Failures:    state.failures,
@@ -224,7 +226,7 @@ func (p *plan) snapshot(now time.Time, t *target, job schedule.JobState) Plan {
 			EndedAt:     state.endedAt,
 			SucceededAt: state.succeededAt,
 			Duration:    state.duration,
-			Due:         job.Due,
+			Due:         cmp.Or(job.Due, now), // a reload has just removed the job
 			Running:     job.Running,
 			Late:        job.Late,
 			Slow:        job.Slow,
@@ -232,10 +234,11 @@ func (p *plan) snapshot(now time.Time, t *target, job schedule.JobState) Plan {
 		Finished: state.finished,
 		Failed:   state.failed,
 	}
-	if state.fresh(now, time.Duration(t.global.StaleAfter)) {
+	once := p.once.Load()
+	if once || state.fresh(now, time.Duration(t.global.StaleAfter)) {
 		s.Listing = state.listing
 	}
-	if t.planList != nil && !t.planList.fresh(now, time.Duration(t.config.Discovery.Interval)) {
+	if t.planList != nil && !once && !t.planList.fresh(now, time.Duration(t.config.Discovery.Interval)) {
 		s.Info = s.Info.withoutListed()
 	}
 	return s

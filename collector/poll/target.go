@@ -32,8 +32,8 @@ type target struct {
 	// then that of the list of plans. Every snapshot asks for them.
 	jobs []string
 	// retired are the results of plans that the target polled under another
-	// identity, by ID, until the first list of plans has ended: what is listed again
-	// keeps its counters.
+	// identity, by ID, until the first list of plans has succeeded: what is listed
+	// again keeps its counters.
 	retired map[string]*results
 }
 

@@ -148,6 +148,6 @@ func (p *Poller) polled(t *target, plan plan, state *planState) {
 	}
 	if p.options.Hooks.Polled != nil {
 		jobs, _ := p.schedule.State(t.id.key(), []string{t.id.planKey(plan.id)})
-		p.options.Hooks.Polled(t.id, plan.snapshot(time.Now(), t, jobs[0]))
+		p.options.Hooks.Polled(t.id, p.snapshotPlan(time.Now(), t, plan, jobs[0]))
 	}
 }
