@@ -21,14 +21,14 @@ var (
 	manyRegions  = []string{"cn-hangzhou", "cn-shanghai", "cn-beijing", "cn-shenzhen"}
 )
 
-// manyPlans returns an endpoint with 300 plans, and the configuration that
+// manyPlans returns an endpoint with 120 plans, and the configuration that
 // discovers them.
 func manyPlans() (*dbssim.Simulator, simtest.Config) {
 	var accounts []dbssim.Account
 	c := simtest.Config{Top: "poll_interval: 10s"}
 	for _, name := range manyAccounts {
 		a := dbssim.Account{AccessKeyID: name, AccessKeySecret: name + "-secret", SecurityToken: name + "-token"}
-		for i := range 100 {
+		for i := range 40 {
 			region := manyRegions[i%len(manyRegions)]
 			a.Plans = append(a.Plans, dbssim.Plan{
 				ID: fmt.Sprintf("dbs%s%03d", name, i), Name: fmt.Sprintf("plan %d", i), Region: region, AutoDownload: i%2 == 0,
@@ -96,9 +96,9 @@ func TestShardsTogetherAreOne(t *testing.T) {
 			}
 		}
 		one.pass(5 * time.Second)
-		compare(300)
+		compare(120)
 		sim.RemovePlan("dbsfinance017")
 		one.pass(90 * time.Second) // the first interval of discovery is half to one and a half
-		compare(299)
+		compare(119)
 	})
 }

@@ -103,7 +103,7 @@ func TestReadyIsAskedOften(t *testing.T) {
 						t.Error("ready without the plans")
 						return
 					}
-					time.Sleep(time.Microsecond)
+					time.Sleep(20 * time.Microsecond)
 				}
 			})
 		}

@@ -12,19 +12,19 @@ import (
 	"aliyun_dbs_exporter/dbsapi/dbssim/simtest"
 )
 
-// The wait for the exporter's own rate limit is not part of a poll's time: six
-// plans of 41 pages at 5 requests a second take 50 s together, and each poll has
+// The wait for the exporter's own rate limit is not part of a poll's time: three
+// plans of 41 pages at 2.5 requests a second take 50 s together, and each poll has
 // 30 s.
 func TestQueueDoesNotCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var plans []dbssim.Plan
 		var ids []string
-		for i := range 6 {
+		for i := range 3 {
 			id := fmt.Sprintf("dbs%d", i)
 			plans, ids = append(plans, dbssim.Plan{ID: id, Tasks: dbssim.Fixed(tasks("t", 4040)...)}), append(ids, id)
 		}
 		c := simtest.Plans("poll_interval: 70s\npoll_timeout: 30s", ids...)
-		c.Targets[0].Rate, c.Targets[0].Concurrency = 5, 4
+		c.Targets[0].Rate, c.Targets[0].Concurrency = 2.5, 4
 		f := newFixture(t, dbssim.New(nil, account(plans...)), c)
 		f.run()
 		took := f.until(60*time.Second, time.Second, func() bool {
