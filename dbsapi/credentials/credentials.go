@@ -1,7 +1,11 @@
 // Package credentials provides the access keys and session tokens that sign DBS
 // requests.
 //
-// The library credentials-go reads the environment and the profile files.
+// The library credentials-go reads the environment and gives the access keys
+// that profiles hold. This package reads the files of profiles itself, once and
+// up to a limit: credentials-go reads files of any size, waits for pipes, and
+// runs commands that a profile names.
+//
 // [Client] sends the requests to STS, to the metadata service and to
 // credentials URIs itself. Those of credentials-go follow redirects with the
 // OIDC token, read answers of any size and take no context, and their errors

@@ -68,9 +68,6 @@ func TestProfilesWithRoles(t *testing.T) {
 			"circle", profile(map[string]any{"name": "a", "mode": "ChainableRamRoleArn", "source_profile": "a", "ram_role_arn": readerRole}), nil,
 			"default chain: no source has credentials (environment: not there; CLI profile: the profiles build on each other in a circle; credentials file: not there)",
 		},
-		{"null profile", func(t *testing.T, home string) {
-			put(t, home, ".aliyun/config.json", `{"current":"a","profiles":[null,{"name":"a","mode":"AK","access_key_id":"x","access_key_secret":"y"}]}`)
-		}, nil, "default chain: no source has credentials (environment: not there; CLI profile: the profile is not there or lacks a key; credentials file: not there)"},
 		{"ini ram_role_arn", ini("type = ram_role_arn\nrole_arn = " + readerRole + "\nrole_session_name = test\npolicy = {}\n"), change(assumed, "Policy", "{}"), ""},
 		{"ini ecs_ram_role", ini("type = ecs_ram_role\nrole_name = reader\n"), url.Values{}, ""},
 		{"ini without a type", ini(""), nil, "default chain: no source has credentials (environment: not there; credentials file: the profile is not there or lacks a key)"},

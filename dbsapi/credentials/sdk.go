@@ -7,18 +7,26 @@ import (
 	"github.com/aliyun/credentials-go/credentials/providers"
 )
 
-// fromSDK fetches from a provider of credentials-go that reads the environment
-// or a file; class says what a failure means. The provider is a new one each
-// time, because it keeps what it has read. Its errors can hold a whole file,
-// and it panics on profiles that are null.
+// staticAK fetches an access key that a profile holds.
+func staticAK(id, key secret) fetch {
+	return fromSDK(classBadProfile, func() (providers.CredentialsProvider, error) {
+		return providers.NewStaticAKCredentialsProviderBuilder().WithAccessKeyId(id.reveal()).WithAccessKeySecret(key.reveal()).Build()
+	})
+}
+
+// staticSTS fetches an access key and a session token that a profile holds.
+func staticSTS(id, key, token secret) fetch {
+	return fromSDK(classBadProfile, func() (providers.CredentialsProvider, error) {
+		return providers.NewStaticSTSCredentialsProviderBuilder().
+			WithAccessKeyId(id.reveal()).WithAccessKeySecret(key.reveal()).WithSecurityToken(token.reveal()).Build()
+	})
+}
+
+// fromSDK fetches from a provider of credentials-go; class says what a failure
+// means.
 func fromSDK(class string, build func() (providers.CredentialsProvider, error)) fetch {
-	return func(context.Context) (cred Credentials, err error) {
+	return func(context.Context) (Credentials, error) {
 		failure := &Error{Class: class}
-		defer func() {
-			if recover() != nil {
-				cred, err = Credentials{}, failure
-			}
-		}()
 		p, err := build()
 		if err != nil {
 			return Credentials{}, failure

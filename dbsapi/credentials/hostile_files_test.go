@@ -1,0 +1,134 @@
+package credentials_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"aliyun_dbs_exporter/dbsapi/credentials"
+)
+
+// fromFiles is what the default chain says with a file below an empty home.
+func fromFiles(t *testing.T, name, text string) (credentials.Credentials, string) {
+	t.Helper()
+	put(t, chainHome(t), name, text)
+	cred, err := newClient().Default().Get(t.Context())
+	if err != nil {
+		return cred, err.Error()
+	}
+	return cred, ""
+}
+
+// Two members with one name in any case leave open which of them counts, so the
+// file is refused, and the command of a profile is not run.
+func TestProfileWithTwoModes(t *testing.T) {
+	ran := filepath.Join(t.TempDir(), "ran")
+	command := `"process_command":"touch ` + ran + `"`
+	for name, members := range map[string]string{
+		"another case": `"mode":"AK","MODE":"External",` + command,
+		"the same":     `"mode":"AK","mode":"External",` + command,
+		"two keys":     `"mode":"AK","Access_Key_ID":"other"`,
+	} {
+		_, err := fromFiles(t, ".aliyun/config.json",
+			`{"current":"a","profiles":[{"name":"a","access_key_id":"x","access_key_secret":"y",`+members+`}]}`)
+		if !strings.Contains(err, "CLI profile: the file is not readable") {
+			t.Errorf("%s: %q", name, err)
+		}
+	}
+	_, err := fromFiles(t, ".aliyun/config.json", `{"current":"a","profiles":[{"name":"a","MODE":"External",`+command+`}]}`)
+	if !strings.Contains(err, "runs commands") {
+		t.Errorf("one mode in another case: %q", err)
+	}
+	if _, err := os.Stat(ran); err == nil {
+		t.Error("the command of a profile was run")
+	}
+}
+
+// A profile that is null is passed over.
+func TestNullProfile(t *testing.T) {
+	cred, err := fromFiles(t, ".aliyun/config.json", `{"current":"a","profiles":[null,{"name":"a","mode":"AK","access_key_id":"x","access_key_secret":"y"}]}`)
+	if cred.AccessKeyID() != "x" || err != "" {
+		t.Errorf("got %q, %s", cred.AccessKeyID(), err)
+	}
+}
+
+// References between the values of a credentials file are not followed: 24
+// lines that each hold the next twice stand for 16 million copies of the last.
+func TestReferencesInCredentialsFile(t *testing.T) {
+	var file strings.Builder
+	file.WriteString("[default]\ntype = access_key\naccess_key_id = %(a0)s\naccess_key_secret = y\n")
+	for i := range 24 {
+		fmt.Fprintf(&file, "a%d = %%(a%d)s%%(a%d)s\n", i, i+1, i+1)
+	}
+	file.WriteString("a24 = xxxx\n")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	cred, err := fromFiles(t, ".alibabacloud/credentials", file.String())
+	runtime.ReadMemStats(&after)
+	if cred.AccessKeyID() != "%(a0)s" {
+		t.Errorf("a key of %d bytes, %s", len(cred.AccessKeyID()), err)
+	}
+	if used := after.TotalAlloc - before.TotalAlloc; used > 8<<20 {
+		t.Errorf("%d MiB were allocated", used>>20)
+	}
+}
+
+// swapper lets a path be a regular file and a pipe in turn, until it is
+// stopped.
+func swapper(t *testing.T, path, text string) (stop func()) {
+	t.Helper()
+	folder := t.TempDir()
+	put(t, folder, "file", text)
+	if err := syscall.Mkfifo(filepath.Join(folder, "pipe"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	turn := func(target string) {
+		_ = os.Symlink(filepath.Join(folder, target), path+".next")
+		if err := os.Rename(path+".next", path); err != nil {
+			t.Error(err)
+		}
+	}
+	turn("file")
+	done, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				turn("pipe")
+				turn("file")
+			}
+		}
+	}()
+	return func() { close(done); <-stopped }
+}
+
+// A file that a pipe without a writer takes the place of holds nobody: after
+// the check there is no other read that waits for the pipe.
+func TestProfileBecomesPipe(t *testing.T) {
+	for name, text := range map[string]string{
+		".aliyun/config.json":       cli(cliKey("a")),
+		".alibabacloud/credentials": "[default]\ntype = access_key\naccess_key_id = cli-key\naccess_key_secret = x\n",
+	} {
+		home := chainHome(t)
+		put(t, home, name, "")
+		stop := swapper(t, filepath.Join(home, name), text)
+		read := 0
+		for range 3000 {
+			cred, err := newClient().Default().Get(t.Context())
+			if err == nil && cred.AccessKeyID() == "cli-key" {
+				read++
+			}
+		}
+		stop()
+		if read == 0 {
+			t.Errorf("%s was never read", name)
+		}
+	}
+}
