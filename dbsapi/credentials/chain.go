@@ -16,7 +16,7 @@ type link struct {
 	// open returns how to fetch from the source as it is set up now, and
 	// nil where it is not set up.
 	open func(*Client) (fetch, error)
-	// probed: only an answer shows whether the source is set up.
+	// probed: where the source is not set up, nobody answers.
 	probed bool
 }
 
@@ -34,7 +34,8 @@ var defaultChain = []*link{
 // file, ECS metadata and credentials URI. The first source that has credentials
 // gives them and stays the only one that is asked, because the next source may
 // be another identity. For the same reason the search stops at a source that is
-// set up but does not answer.
+// set up but does not answer, and at a file that is there but not readable. It
+// goes on where a source refuses, or nobody answers for the metadata service.
 func (c *Client) Default() *Session {
 	var chosen atomic.Pointer[link]
 	return NewSession(func(ctx context.Context) (Credentials, error) {
@@ -58,7 +59,7 @@ func (c *Client) Default() *Session {
 				continue
 			}
 			failures = append(failures, l.name+": "+known.Class)
-			if last = known.kind; last != refused && !l.probed {
+			if last = known.kind; last != refused && !(l.probed && last == silent) {
 				break
 			}
 		}
@@ -82,13 +83,13 @@ func (c *Client) follow(ctx context.Context, l *link) (Credentials, error) {
 	case err != nil:
 		return Credentials{}, err
 	case get == nil:
-		return Credentials{}, &Error{Class: classNotSetUp}
+		return Credentials{}, &Error{Class: classNotSetUp, kind: refused}
 	}
 	return get(ctx)
 }
 
 func (*Client) environment() (fetch, error) {
-	return fromSDK(classNotThere, func() (providers.CredentialsProvider, error) {
+	return fromSDK(&Error{Class: classNotThere, kind: refused}, func() (providers.CredentialsProvider, error) {
 		return providers.NewEnvironmentVariableCredentialsProviderBuilder().Build()
 	}), nil
 }

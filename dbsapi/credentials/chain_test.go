@@ -63,6 +63,7 @@ func TestDefaultChain(t *testing.T) {
 		return func(t *testing.T, home string) { put(t, home, ".aliyun/config.json", cli(p)) }
 	}
 	iniFile := func(t *testing.T, home string) { put(t, home, ".alibabacloud/credentials", ini) }
+	uri := func(t *testing.T, _ string) { t.Setenv("ALIBABA_CLOUD_CREDENTIALS_URI", "http://"+uriHost+"/") }
 	ran := filepath.Join(t.TempDir(), "ran")
 	tests := []struct {
 		name string
@@ -99,13 +100,26 @@ func TestDefaultChain(t *testing.T) {
 			"",
 			"default chain: no source has credentials (environment: not there; CLI profile: the profile is not there or lacks a key; credentials file: the profile is not there or lacks a key)",
 		},
-		{"unreadable CLI configuration", []func(*testing.T, string){
+		{"half a CLI configuration", []func(*testing.T, string){
 			func(t *testing.T, home string) {
 				put(t, home, ".aliyun/config.json", `{"profiles": [{"access_key_secret": "`+secretMark+`"]`)
 			}, iniFile,
-		}, "ini-key", ""},
+		}, "", "default chain: no source has credentials (environment: not there; CLI profile: the file is not readable)"},
+		{"half a credentials file", []func(*testing.T, string){uri, func(t *testing.T, home string) {
+			put(t, home, ".alibabacloud/credentials", "[default]\ntype = access_key\naccess_key_id = "+keyMark+"\n")
+		}}, "", "default chain: no source has credentials (environment: not there; credentials file: the profile is not there or lacks a key)"},
+		{"empty credentials file", []func(*testing.T, string){uri, func(t *testing.T, home string) {
+			put(t, home, ".alibabacloud/credentials", "\n")
+		}}, "", "default chain: no source has credentials (environment: not there; credentials file: the file is not readable)"},
+		{"CLI configuration that is a folder", []func(*testing.T, string){uri, func(t *testing.T, home string) {
+			put(t, home, ".aliyun/config.json/x", "")
+		}}, "", "default chain: no source has credentials (environment: not there; CLI profile: the file is not readable)"},
+		{"credentials file of others", []func(*testing.T, string){uri, func(t *testing.T, home string) {
+			put(t, home, ".alibabacloud/credentials", "[somebody]\ntype = access_key\n")
+		}}, "STS.", ""},
+		{"home that is a device", []func(*testing.T, string){uri, func(t *testing.T, _ string) { t.Setenv("HOME", os.DevNull) }}, "STS.", ""},
 		{"credentials file", []func(*testing.T, string){iniFile}, "ini-key", ""},
-		{"credentials URI", []func(*testing.T, string){func(t *testing.T, _ string) { t.Setenv("ALIBABA_CLOUD_CREDENTIALS_URI", "http://"+uriHost+"/") }}, "STS.", ""},
+		{"credentials URI", []func(*testing.T, string){uri}, "STS.", ""},
 		{"nothing", nil, "", "default chain: no source has credentials (environment: not there; credentials file: not there)"},
 		{"half of it", []func(*testing.T, string){func(t *testing.T, _ string) { t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", keyMark) }}, "", "default chain: no source has credentials"},
 		{"URI that nobody answers", []func(*testing.T, string){func(t *testing.T, _ string) {

@@ -129,7 +129,7 @@ func (c *Client) send(ctx context.Context, r request) (status int, body []byte, 
 	body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return 0, nil, cause(err)
+		return 0, nil, answered(cause(err))
 	case len(body) > maxAnswer:
 		return 0, nil, &Error{Class: classTooLarge, HTTPStatus: resp.StatusCode, kind: broken}
 	}
@@ -143,7 +143,7 @@ func attempts(ctx context.Context, n int, ask func(context.Context) (Credentials
 	pause := firstPause
 	for left := n; ; left-- {
 		cred, err := attempt(ctx, left, ask)
-		if err == nil || left == 1 || kindOf(err) != passing || ctx.Err() != nil {
+		if err == nil || left == 1 || !kindOf(err).passes() || ctx.Err() != nil {
 			return cred, err
 		}
 		select {

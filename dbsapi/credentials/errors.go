@@ -3,7 +3,9 @@ package credentials
 import (
 	"context"
 	"errors"
+	"net"
 	"strconv"
+	"syscall"
 
 	"aliyun_dbs_exporter/dbsapi/internal/neterr"
 )
@@ -28,14 +30,21 @@ type Error struct {
 type kind int
 
 const (
+	// broken: the source is set up wrongly, or its answer cannot be trusted.
+	// Trying again soon does not help, and what the source would say is
+	// unknown. It is the zero kind, because it never makes the default chain
+	// take another identity.
+	broken kind = iota
 	// refused: the source says no, or is not there.
-	refused kind = iota
+	refused
 	// passing: trying again soon may help.
 	passing
-	// broken: the answer cannot be trusted. Trying again soon does not
-	// help, and what the source would say is unknown.
-	broken
+	// silent: nobody answers. Trying again soon may help.
+	silent
 )
+
+// passes reports whether trying again soon may help.
+func (k kind) passes() bool { return k == passing || k == silent }
 
 func (e *Error) Error() string {
 	text := e.Operation
@@ -71,8 +80,12 @@ func cause(err error) *Error {
 		return &Error{Class: "canceled", kind: passing}
 	}
 	found := neterr.Describe(err)
-	if found.Permanent {
+	dialErr, ok := errors.AsType[*net.OpError](err)
+	switch {
+	case found.Permanent:
 		return &Error{Class: found.Text, kind: broken}
+	case found.Timeout, ok && dialErr.Op == "dial", errors.Is(err, syscall.ECONNREFUSED):
+		return &Error{Class: found.Text, kind: silent}
 	}
 	return &Error{Class: found.Text, kind: passing}
 }

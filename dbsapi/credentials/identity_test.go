@@ -158,6 +158,56 @@ func TestChainWithoutMetadata(t *testing.T) {
 	})
 }
 
+// A metadata service that answers is there, so a failure of it does not bring
+// keys from elsewhere; it refuses where the instance has no role.
+func TestChainAtMetadata(t *testing.T) {
+	const none = "default chain: no source has credentials (environment: not there; credentials file: not there; ECS metadata: "
+	token := func(then answer) answer {
+		return func(w io.Writer, r *http.Request) bool {
+			if r.Method == http.MethodPut {
+				return text(200, metadataToken)(w, r)
+			}
+			return then(w, r)
+		}
+	}
+	for name, tt := range map[string]struct {
+		say  answer
+		want string
+	}{
+		"fails":               {text(503, ""), none + "the service failed)"},
+		"closes":              {raw(""), none + closed + ")"},
+		"throttles":           {token(text(429, "")), none + "throttled)"},
+		"hangs after a token": {token(hangs("")), none + inTime + ")"},
+		"hangs in the body":   {token(hangs("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nx")), none + inTime + ")"},
+		"hangs after the name": {func(w io.Writer, r *http.Request) bool {
+			if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/") {
+				return text(200, "reader")(w, r)
+			}
+			return hangs("")(w, r)
+		}, none + inTime + ")"},
+		"page of somebody":      {text(200, "<html>"), none + "the answer is no name of a role)"},
+		"no role":               {token(text(404, "<html>")), "STS.key"},
+		"hangs":                 {hangs(""), "STS.key"},
+		"nobody takes the call": {nil, "STS.key"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			chainHome(t)
+			t.Setenv("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "")
+			t.Setenv("ALIBABA_CLOUD_CREDENTIALS_URI", "http://"+uriHost+"/")
+			synctest.Test(t, func(t *testing.T) {
+				n := &network{}
+				n.hosts = map[string]func(net.Conn){uriHost + ":80": n.plain(keys(nil))}
+				if tt.say != nil {
+					n.hosts[metadataHost+":80"] = n.plain(tt.say)
+				}
+				c := n.client(nil)
+				get(t, c.Default(), tt.want)
+				n.closed(t, c)
+			})
+		})
+	}
+}
+
 // A configured file is where the token comes from, whatever the environment
 // says.
 func TestConfiguredTokenFile(t *testing.T) {

@@ -2,6 +2,7 @@ package credentials
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"os"
@@ -65,8 +66,30 @@ func (c *Client) askMetadata(ctx context.Context, role string, tokenOnly bool) (
 	case tokenOnly:
 		return Credentials{}, err
 	}
+	cred, failure := c.askKeys(ctx, role, header)
+	if kindOf(err) != silent {
+		failure = answered(failure)
+	}
+	return cred, failure
+}
+
+// answered returns the failure of a service that has answered before: it is not
+// silent.
+func answered(err error) error {
+	known, ok := errors.AsType[*Error](err)
+	if !ok || known.kind != silent {
+		return err
+	}
+	e := *known
+	e.kind = passing
+	return &e
+}
+
+// askKeys reads the keys of a role, or of the one that the service names.
+func (c *Client) askKeys(ctx context.Context, role string, header http.Header) (cred Credentials, err error) {
 	const folder = "meta-data/ram/security-credentials/"
-	if role == "" {
+	named := role == ""
+	if named {
 		if role, err = c.metadata(ctx, http.MethodGet, folder, header); err != nil {
 			return Credentials{}, err
 		}
@@ -75,7 +98,10 @@ func (c *Client) askMetadata(ctx context.Context, role string, tokenOnly bool) (
 		}
 	}
 	body, err := c.metadata(ctx, http.MethodGet, folder+url.PathEscape(role), header)
-	if err != nil {
+	switch {
+	case err != nil && named:
+		return Credentials{}, answered(err)
+	case err != nil:
 		return Credentials{}, err
 	}
 	return parseInstanceKeys(http.StatusOK, []byte(body))
@@ -86,7 +112,10 @@ func (c *Client) metadata(ctx context.Context, method, path string, header http.
 	ctx, cancel := context.WithTimeout(ctx, metadataTimeout)
 	defer cancel()
 	status, body, err := c.send(ctx, request{method: method, url: metadataURL + path, header: header})
-	if err == nil {
+	switch {
+	case err == nil && status == http.StatusNotFound: // the instance has no role, or not this one
+		err = &Error{Class: "refused", HTTPStatus: status, kind: refused}
+	case err == nil:
 		err = checkStatus(status, body)
 	}
 	return string(body), err

@@ -1,12 +1,14 @@
 package credentials
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -67,7 +69,7 @@ func (p cliProfile) role() RoleOptions {
 
 // cliProfile opens the profile that the aliyun CLI would use.
 func (c *Client) cliProfile() (fetch, error) {
-	content, _, err := readRegular(configPath("ALIBABA_CLOUD_CONFIG_FILE", ".aliyun/config.json"), maxConfig)
+	content, err := readConfig("ALIBABA_CLOUD_CONFIG_FILE", ".aliyun/config.json")
 	switch {
 	case isTrue("ALIBABA_CLOUD_CLI_PROFILE_DISABLED"), errors.Is(err, fs.ErrNotExist):
 		return nil, nil
@@ -97,7 +99,7 @@ func (c *Client) cliProfile() (fetch, error) {
 func (c *Client) openProfile(all []cliProfile, name string, depth int) (fetch, error) {
 	i := slices.IndexFunc(all, func(p cliProfile) bool { return p.Name == name })
 	if i < 0 {
-		return nil, &Error{Class: classBadProfile}
+		return nil, &Error{Class: classBadProfile, kind: refused}
 	}
 	p := all[i]
 	hasKey := p.AccessKeyID != (secret{}) && p.AccessKeySecret != (secret{})
@@ -114,7 +116,7 @@ func (c *Client) openProfile(all []cliProfile, name string, depth int) (fetch, e
 		return c.oidcRole(p.role()), nil
 	case p.Mode == "ChainableRamRoleArn" && p.RoleARN != "":
 		if depth == 1 {
-			return nil, &Error{Class: classCircle}
+			return nil, &Error{Class: classCircle, kind: refused}
 		}
 		source, err := c.openProfile(all, p.SourceProfile, depth-1)
 		if err != nil {
@@ -122,9 +124,9 @@ func (c *Client) openProfile(all []cliProfile, name string, depth int) (fetch, e
 		}
 		return c.ramRole(fetched{source}, p.role()), nil
 	case slices.Contains([]string{"External", "OAuth", "CloudSSO"}, p.Mode):
-		return nil, &Error{Class: classUnsafeProfile}
+		return nil, &Error{Class: classUnsafeProfile, kind: refused}
 	}
-	return nil, &Error{Class: classBadProfile}
+	return nil, &Error{Class: classBadProfile, kind: refused}
 }
 
 // fetched is the source of a role that a profile builds on. It is asked at
@@ -137,15 +139,15 @@ func (fetched) ExpiresAt() time.Time                           { return time.Tim
 
 // iniProfile opens the profile in the credentials file that the SDKs share.
 func (c *Client) iniProfile() (fetch, error) {
-	content, _, err := readRegular(configPath("ALIBABA_CLOUD_CREDENTIALS_FILE", ".alibabacloud/credentials"), maxConfig)
+	content, err := readConfig("ALIBABA_CLOUD_CREDENTIALS_FILE", ".alibabacloud/credentials")
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, &Error{Class: classNotThere}
+		return nil, &Error{Class: classNotThere, kind: refused}
 	case err != nil:
 		return nil, &Error{Class: classBadConfig}
 	}
 	file, err := ini.Load(content)
-	if err != nil {
+	if err != nil || len(bytes.TrimSpace(content)) == 0 { // empty while somebody writes it
 		return nil, &Error{Class: classBadConfig}
 	}
 	name := os.Getenv("ALIBABA_CLOUD_PROFILE")
@@ -154,7 +156,7 @@ func (c *Client) iniProfile() (fetch, error) {
 	}
 	section, err := file.GetSection(name)
 	if err != nil {
-		return nil, &Error{Class: classBadProfile}
+		return nil, &Error{Class: classBadProfile, kind: refused}
 	}
 	// Value does not expand %(name)s. Expansion turns a file of 560 bytes
 	// into 928 MiB (measured with ini 1.67).
@@ -173,7 +175,21 @@ func (c *Client) iniProfile() (fetch, error) {
 			policy:      key("policy"),
 		}), nil
 	}
-	return nil, &Error{Class: classBadProfile}
+	// A file that is half written may well be a valid one with fewer lines.
+	return nil, &Error{Class: classBadProfile, kind: broken}
+}
+
+// readConfig returns the content of a file of profiles. It reports that there
+// is none below a home that this user may not enter, such as one that systemd
+// hides.
+func readConfig(variable, name string) ([]byte, error) {
+	content, _, err := readRegular(configPath(variable, name), maxConfig)
+	pathErr, ok := errors.AsType[*fs.PathError](err)
+	hidden := ok && pathErr.Op == "stat" && errors.Is(err, fs.ErrPermission) && os.Getenv(variable) == ""
+	if hidden || errors.Is(err, syscall.ENOTDIR) {
+		return nil, fs.ErrNotExist
+	}
+	return content, err
 }
 
 // configPath returns the file that an environment variable names, or one below

@@ -9,24 +9,23 @@ import (
 
 // staticAK fetches an access key that a profile holds.
 func staticAK(id, key secret) fetch {
-	return fromSDK(classBadProfile, func() (providers.CredentialsProvider, error) {
+	return fromSDK(&Error{Class: classBadProfile}, func() (providers.CredentialsProvider, error) {
 		return providers.NewStaticAKCredentialsProviderBuilder().WithAccessKeyId(id.reveal()).WithAccessKeySecret(key.reveal()).Build()
 	})
 }
 
 // staticSTS fetches an access key and a session token that a profile holds.
 func staticSTS(id, key, token secret) fetch {
-	return fromSDK(classBadProfile, func() (providers.CredentialsProvider, error) {
+	return fromSDK(&Error{Class: classBadProfile}, func() (providers.CredentialsProvider, error) {
 		return providers.NewStaticSTSCredentialsProviderBuilder().
 			WithAccessKeyId(id.reveal()).WithAccessKeySecret(key.reveal()).WithSecurityToken(token.reveal()).Build()
 	})
 }
 
-// fromSDK fetches from a provider of credentials-go; class says what a failure
-// means.
-func fromSDK(class string, build func() (providers.CredentialsProvider, error)) fetch {
+// fromSDK fetches from a provider of credentials-go. Its own errors could hold
+// secrets; failure says what they mean.
+func fromSDK(failure *Error, build func() (providers.CredentialsProvider, error)) fetch {
 	return func(context.Context) (Credentials, error) {
-		failure := &Error{Class: class}
 		p, err := build()
 		if err != nil {
 			return Credentials{}, failure

@@ -162,7 +162,7 @@ func (s *Session) hold(k kind) time.Duration {
 		return renewalPace
 	}
 	most := renewalPace
-	if k == passing {
+	if k.passes() {
 		most = passingHold
 	}
 	return min(firstHold<<min(s.failures-1, 6), most) // 2^6 s is more than a minute
