@@ -3,6 +3,7 @@ package credentials
 import (
 	"cmp"
 	"context"
+	"errors"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -59,7 +60,8 @@ func (c *Client) Default() *Session {
 				continue
 			}
 			failures = append(failures, l.name+": "+known.Class)
-			if last = known.kind; last != refused && !(l.probed && last == silent) {
+			last = known.kind
+			if noneHere := last == refused || l.probed && last == silent; !noneHere {
 				break
 			}
 		}
@@ -85,13 +87,50 @@ func (c *Client) follow(ctx context.Context, l *link) (Credentials, error) {
 	case get == nil:
 		return Credentials{}, &Error{Class: classNotSetUp, kind: refused}
 	}
-	return get(ctx)
+	cred, err := get(ctx)
+	if err == nil && !cred.sendable() {
+		return Credentials{}, &Error{Class: classNoKeys}
+	}
+	return cred, err
 }
 
 func (*Client) environment() (fetch, error) {
-	return fromSDK(&Error{Class: classNotThere, kind: refused}, func() (providers.CredentialsProvider, error) {
+	get := fromSDK(&Error{Class: classNotThere, kind: refused}, func() (providers.CredentialsProvider, error) {
 		return providers.NewEnvironmentVariableCredentialsProviderBuilder().Build()
-	}), nil
+	})
+	return func(ctx context.Context) (Credentials, error) {
+		cred, err := get(ctx)
+		if err != nil {
+			return Credentials{}, err
+		}
+		return tidyEnvironment(cred)
+	}, nil
+}
+
+// tidyEnvironment removes what surrounds the keys of the environment, such as
+// the line feed of a secret that was made with echo.
+func tidyEnvironment(cred Credentials) (Credentials, error) {
+	for _, part := range []struct {
+		variable string
+		value    *secret
+	}{
+		{"ALIBABA_CLOUD_ACCESS_KEY_ID", &cred.accessKeyID},
+		{"ALIBABA_CLOUD_ACCESS_KEY_SECRET", &cred.accessKeySecret},
+		{"ALIBABA_CLOUD_SECURITY_TOKEN", &cred.securityToken},
+	} {
+		if *part.value == (secret{}) {
+			continue
+		}
+		value, err := tidy(part.value.reveal())
+		if err == nil && !hide(value).isKey() {
+			err = errors.New(classNoKeys)
+		}
+		if err != nil {
+			return Credentials{}, &Error{Class: part.variable + ": " + err.Error()}
+		}
+		*part.value = hide(value)
+	}
+	return cred, nil
 }
 
 func (c *Client) environmentOIDC() (fetch, error) {

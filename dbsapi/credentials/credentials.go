@@ -54,6 +54,11 @@ func (c Credentials) usable() bool {
 	return c.accessKeyID != secret{} && (c.expiration.IsZero() || time.Now().Before(c.expiration))
 }
 
+// sendable reports whether the parts can be the values of headers.
+func (c Credentials) sendable() bool {
+	return c.accessKeyID.isKey() && c.accessKeySecret.isKey() && c.securityToken.isKey()
+}
+
 // Provider gives credentials. It is safe for concurrent use.
 type Provider interface {
 	// Get returns credentials to sign a request with. It may have to fetch

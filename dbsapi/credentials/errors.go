@@ -105,6 +105,7 @@ const (
 	classIncomplete    = "the answer lacks credentials"
 	classTooLarge      = "the answer is larger than 64 KiB"
 	classRedirect      = "the answer is a redirect, which is not followed"
+	classNoKeys        = "keys and tokens must be visible ASCII characters"
 	classEnded         = "the keys had ended before they arrived, check this machine's clock"
 )
 

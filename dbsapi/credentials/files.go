@@ -99,6 +99,11 @@ func (k *Keys) read() (Credentials, error) {
 	if err != nil {
 		return Credentials{}, err
 	}
+	for i, value := range values {
+		if !hide(value).isKey() {
+			return Credentials{}, k.parts[i].failed(errors.New(classNoKeys))
+		}
+	}
 	return New(values[0], values[1], values[2], time.Time{}), nil
 }
 

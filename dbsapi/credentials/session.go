@@ -129,8 +129,11 @@ func (s *Session) renew(ctx context.Context, timeout time.Duration) (Credentials
 	defer cancel()
 	began := time.Now()
 	cred, err := s.fetch(ctx)
-	if err == nil && !cred.usable() {
-		err = &Error{Operation: "renew credentials", Class: classEnded, kind: broken}
+	switch {
+	case err == nil && !cred.sendable():
+		err = &Error{Operation: "renew credentials", Class: classNoKeys}
+	case err == nil && !cred.usable():
+		err = &Error{Operation: "renew credentials", Class: classEnded}
 	}
 
 	s.mu.Lock()
