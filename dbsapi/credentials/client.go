@@ -87,6 +87,7 @@ func (c *Client) CloseIdleConnections() { c.transport.CloseIdleConnections() }
 // isLocal reports whether a host is this machine, its link, or the metadata
 // service of its cloud.
 func isLocal(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, ".")) // the dot at the end of a full domain name
 	addr, err := netip.ParseAddr(host)
 	if err != nil {
 		return host == "localhost" || strings.HasSuffix(host, ".localhost")

@@ -80,6 +80,7 @@ func TestProxy(t *testing.T) {
 	near := []string{
 		"127.0.0.1", "127.8.8.8:8080", "[::1]", "[::ffff:127.0.0.1]", "localhost:1", "x.localhost", "169.254.169.254", "[fe80::1]",
 		"100.100.100.200", "[::ffff:100.100.100.200]", "0.0.0.0",
+		"localhost", "LOCALHOST", "Localhost:80", "localhost.", "X.LocalHost.", "100.100.100.200.", "127.0.0.1.:8080",
 	}
 	far := []string{"keys.example", "100.100.100.201:80", "10.0.0.1", "[2001:db8::1]", "127.0.0.1.example"}
 	synctest.Test(t, func(t *testing.T) {
