@@ -139,8 +139,10 @@ func (c *Client) environmentOIDC() (fetch, error) {
 		SessionName:     os.Getenv("ALIBABA_CLOUD_ROLE_SESSION_NAME"),
 		OIDCProviderARN: os.Getenv("ALIBABA_CLOUD_OIDC_PROVIDER_ARN"),
 		OIDCTokenFile:   os.Getenv("ALIBABA_CLOUD_OIDC_TOKEN_FILE"),
-		oidcToken:       Given(os.Getenv("ALIBABA_CLOUD_OIDC_TOKEN")),
 		STSEndpoint:     regionalSTS("", false),
+	}
+	if o.OIDCTokenFile == "" { // the file is renewed, and the variable is not
+		o.oidcToken = Given(os.Getenv("ALIBABA_CLOUD_OIDC_TOKEN"))
 	}
 	if o.RoleARN == "" || o.OIDCProviderARN == "" || o.OIDCTokenFile == "" && o.oidcToken == (Text{}) {
 		return nil, nil

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -208,9 +209,9 @@ func TestChainAtMetadata(t *testing.T) {
 	}
 }
 
-// A configured file is where the token comes from, whatever the environment
-// says.
-func TestConfiguredTokenFile(t *testing.T) {
+// A file is where the token comes from, because it is renewed: the configured
+// one, else that of the environment, else the token of the environment.
+func TestTokenFile(t *testing.T) {
 	p := newPod()
 	p.environment(t)
 	t.Setenv("ALIBABA_CLOUD_OIDC_TOKEN", "environment-token")
@@ -218,16 +219,19 @@ func TestConfiguredTokenFile(t *testing.T) {
 		options := credentials.RoleOptions{
 			RoleARN: podRole, OIDCProviderARN: provider, OIDCTokenFile: writeFile(t, "token", "configured-token\n"), STSEndpoint: podSTS,
 		}
-		for want, s := range map[string]*credentials.Session{
-			"configured-token":  p.client.OIDCRole(options),
-			"environment-token": p.client.Default(),
-		} {
+		check := func(want string, s *credentials.Session) {
 			get(t, s, "STS.pod")
 			seen := p.seen()
 			if got := seen[len(seen)-1].PostForm.Get("OIDCToken"); got != want {
 				t.Errorf("the token is %s, want %s", got, want)
 			}
 		}
+		check("configured-token", p.client.OIDCRole(options))
+		check(oidcMark, p.client.Default())
+		if err := os.Unsetenv("ALIBABA_CLOUD_OIDC_TOKEN_FILE"); err != nil {
+			t.Fatal(err)
+		}
+		check("environment-token", p.client.Default())
 		p.closed(t, p.client)
 	})
 }
