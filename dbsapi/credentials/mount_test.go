@@ -177,6 +177,28 @@ func TestKeysWhileFilesChange(t *testing.T) {
 	}
 }
 
+// A plain file beside ..data is read, not the one behind ..data that has its
+// name; a link goes where it points to.
+func TestPlainFilesBesideData(t *testing.T) {
+	m := newMount(t)
+	plain, renamed := filepath.Join(m.folder, "token"), filepath.Join(m.folder, "renamed")
+	shadow := filepath.Join(m.folder, mounted[0])
+	err := errors.Join(
+		os.WriteFile(plain, []byte("plain"), 0o600), os.Remove(shadow), os.WriteFile(shadow, []byte("in-front"), 0o600),
+		os.Symlink(filepath.Join("..data", mounted[1]), renamed),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		plain: "plain", shadow: "in-front", renamed: "access_key_secret-0", filepath.Join(m.folder, mounted[2]): "security_token-0",
+	} {
+		if got, err := credentials.File(path).Read(); err != nil || got != want {
+			t.Errorf("%s: %q, %v, want %q", filepath.Base(path), got, err, want)
+		}
+	}
+}
+
 // Files below several folders of one mount are of one version too.
 func TestKeysInFolders(t *testing.T) {
 	root := t.TempDir()

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -32,11 +33,25 @@ func readTexts(texts ...Text) ([]string, error) {
 }
 
 // folder is where the files of a folder are. Kubernetes replaces all files of a
-// mounted secret at once by turning the link ..data to another folder; those
-// behind it are fixed.
+// mounted secret at once by turning the link ..data to another folder. The
+// files behind it are fixed, and those of the mount are links to them.
 type folder struct {
-	path  string
-	fixed bool
+	path string
+	data string // behind ..data; empty where there is no such link
+}
+
+// file returns where a file of the folder is, and whether it is fixed.
+func (f folder) file(name string) (path string, fixed bool) {
+	path = filepath.Join(f.path, name)
+	if f.data == "" {
+		return path, false
+	}
+	target, err := os.Readlink(path)
+	behind, isData := strings.CutPrefix(filepath.Clean(target), "..data"+string(filepath.Separator))
+	if err != nil || !isData {
+		return path, false
+	}
+	return filepath.Join(f.data, behind), true
 }
 
 // snapshot is one reading of files. Links to folders are followed once, and all
@@ -86,9 +101,9 @@ func (s *snapshot) file(path string) ([]byte, error) {
 		in = locate(parent)
 		s.folders[parent] = in
 	}
-	path = filepath.Join(in.path, name)
+	path, fixed := in.file(name)
 	content, info, err := readRegular(path, maxFile)
-	if info != nil && !in.fixed {
+	if info != nil && !fixed {
 		s.opened[path] = info
 	}
 	return content, err
@@ -130,10 +145,11 @@ func locate(name string) folder {
 	if err != nil {
 		return folder{path: name}
 	}
-	if data, err := filepath.EvalSymlinks(filepath.Join(path, "..data")); err == nil {
-		return folder{path: data, fixed: true}
+	data, err := filepath.EvalSymlinks(filepath.Join(path, "..data"))
+	if err != nil {
+		data = ""
 	}
-	return folder{path: path}
+	return folder{path: path, data: data}
 }
 
 // changed reports whether files changed while they were read. If reading
