@@ -132,3 +132,24 @@ func TestProfileBecomesPipe(t *testing.T) {
 		}
 	}
 }
+
+// A pipe that takes the place of a file between the check and the opening is
+// not read: without a writer, it would pass for an empty file.
+func TestFileBecomesPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "secret")
+	stop := swapper(t, path, "secret")
+	defer stop()
+	read := 0
+	for range 20_000 {
+		value, err := credentials.File(path).Read()
+		switch {
+		case err == nil && value == "secret":
+			read++
+		case err == nil || !strings.HasSuffix(err.Error(), ": it is not a regular file") && !strings.HasSuffix(err.Error(), ": the files change faster than they can be read"):
+			t.Fatalf("after %d good reads: %q, %v", read, value, err)
+		}
+	}
+	if read == 0 {
+		t.Error("it was never read")
+	}
+}
