@@ -56,12 +56,12 @@ func (c *Client) Default() *Session {
 				return cred, nil
 			}
 			known := failed("", "", err)
-			if known.Class == classNotSetUp {
+			if known.kind == absent {
 				continue
 			}
 			failures = append(failures, l.name+": "+known.Class)
 			last = known.kind
-			if noneHere := last == refused || l.probed && last == silent; !noneHere {
+			if noneHere := last == refused || last == rejected || l.probed && last == silent; !noneHere {
 				break
 			}
 		}
@@ -73,10 +73,7 @@ func (c *Client) Default() *Session {
 	})
 }
 
-const (
-	classNotSetUp = "not set up"
-	classNotThere = "not there"
-)
+const classNotThere = "not there"
 
 // follow asks a source.
 func (c *Client) follow(ctx context.Context, l *link) (Credentials, error) {
@@ -85,7 +82,7 @@ func (c *Client) follow(ctx context.Context, l *link) (Credentials, error) {
 	case err != nil:
 		return Credentials{}, err
 	case get == nil:
-		return Credentials{}, &Error{Class: classNotSetUp, kind: refused}
+		return Credentials{}, &Error{Class: "not set up", kind: absent}
 	}
 	cred, err := get(ctx)
 	if err == nil && !cred.sendable() {

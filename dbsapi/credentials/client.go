@@ -20,7 +20,8 @@ const (
 	maxAnswer = 64 << 10
 	// maxAttempts bounds how often one renewal asks a source that fails.
 	maxAttempts = 3
-	// maxAttemptTime bounds one attempt. STS answers within a second.
+	// maxAttemptTime bounds one attempt. It is chosen so that three attempts
+	// that hang fit into the longest renewal.
 	maxAttemptTime = 10 * time.Second
 	// firstPause comes before the second attempt; it doubles for the next.
 	firstPause = 250 * time.Millisecond

@@ -37,6 +37,10 @@ const (
 	broken kind = iota
 	// refused: the source says no, or is not there.
 	refused
+	// rejected: the source refuses the session token that it was asked with.
+	rejected
+	// absent: the source is not set up.
+	absent
 	// passing: trying again soon may help.
 	passing
 	// silent: nobody answers. Trying again soon may help.
@@ -100,13 +104,12 @@ func kindOf(err error) kind {
 
 // Faults of an answer, or of the keys in it.
 const (
-	classTokenRejected = "the security token was rejected"
-	classUnreadable    = "the answer is not readable"
-	classIncomplete    = "the answer lacks credentials"
-	classTooLarge      = "the answer is larger than 64 KiB"
-	classRedirect      = "the answer is a redirect, which is not followed"
-	classNoKeys        = "keys and tokens must be visible ASCII characters"
-	classEnded         = "the keys had ended before they arrived, check this machine's clock"
+	classUnreadable = "the answer is not readable"
+	classIncomplete = "the answer lacks credentials"
+	classTooLarge   = "the answer is larger than 64 KiB"
+	classRedirect   = "the answer is a redirect, which is not followed"
+	classNoKeys     = "keys and tokens must be visible ASCII characters"
+	classEnded      = "the keys had ended before they arrived, check this machine's clock"
 )
 
 // answerClasses are the error codes of STS that matter here, by their
@@ -126,7 +129,7 @@ var answerClasses = []struct {
 	{"EntityNotExist", "the role or the OIDC provider does not exist", refused},
 	{"InvalidAccessKeyId", "the access key was rejected", refused},
 	{"SignatureDoesNotMatch", "the access key was rejected", refused},
-	{"InvalidSecurityToken", classTokenRejected, refused},
+	{"InvalidSecurityToken", "the security token was rejected", rejected},
 	{"InvalidTimeStamp", "the time of the request was rejected, check this machine's clock", broken},
 	{"IllegalTimestamp", "the time of the request was rejected, check this machine's clock", broken},
 	{"SignatureNonceUsed", "the service failed", passing},

@@ -12,8 +12,9 @@ const (
 	// maxAhead is how long before their end credentials are renewed;
 	// short-lived ones are renewed in the last third of their life.
 	maxAhead = 3 * time.Minute
-	// maxKeep bounds how long credentials are kept. No session of STS lasts
-	// longer, whatever the answer says.
+	// maxKeep bounds how long credentials are kept, whatever the answer
+	// says: the longest session that a role may allow (MaxSessionDuration of
+	// CreateRole, RAM documentation).
 	maxKeep = 12 * time.Hour
 	// A renewal may take as long as the caller that starts it can wait,
 	// within these bounds: other callers share it, and a role that is

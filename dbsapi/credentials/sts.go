@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/sha1" //nolint:gosec // HMAC-SHA1 is the signature that STS documents
 	"encoding/base64"
-	"errors"
 	"maps"
 	"net/http"
 	"net/url"
@@ -75,7 +74,7 @@ func (c *Client) ramRole(source Provider, o RoleOptions) fetch {
 	o = o.withDefaults()
 	return func(ctx context.Context) (Credentials, error) {
 		cred, from, err := c.assume(ctx, source, o)
-		if failure, ok := errors.AsType[*Error](err); ok && failure.Class == classTokenRejected && source.Reject(from) {
+		if err != nil && kindOf(err) == rejected && source.Reject(from) {
 			cred, _, err = c.assume(ctx, source, o)
 		}
 		return cred, err
