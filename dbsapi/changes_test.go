@@ -72,6 +72,23 @@ func TestListChangesWhileItIsRead(t *testing.T) {
 	}
 }
 
+// The first total that is known is the one that later totals must agree with.
+func TestTotalChangesAfterItIsKnown(t *testing.T) {
+	sim := newSimulator(230)
+	sim.SetFault(testPlan, dbssim.Fault{Envelope: func(e map[string]any) {
+		switch e["PageNum"] {
+		case 0:
+			delete(e, "TotalElements")
+		case 1:
+			e["TotalElements"] = 240
+		}
+	}})
+	tasks, _, err := list(t.Context(), inMemoryClient(t, sim, dbsapi.Options{}))
+	if requests := len(sim.Requests()); !errors.Is(err, dbsapi.ErrIncomplete) || len(tasks) != 230 || requests != 9 {
+		t.Errorf("got %d tasks after %d requests and %v", len(tasks), requests, err)
+	}
+}
+
 // A page of rows without IDs is not taken for a repetition of the one before.
 func TestRowsWithoutIDs(t *testing.T) {
 	sim := newSimulator(0)
@@ -82,9 +99,13 @@ func TestRowsWithoutIDs(t *testing.T) {
 	}
 }
 
-// A page carries what the answer says about the list and the time.
+// A page carries the time of its answer and what was last said about the list.
 func TestPage(t *testing.T) {
 	sim := newSimulator(230)
+	sim.SetFault(testPlan, secondPage(func(e map[string]any, _ []map[string]any) {
+		delete(e, "TotalElements")
+		delete(e, "TotalPages")
+	}))
 	date := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	dated := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Date", date.Format(http.TimeFormat))

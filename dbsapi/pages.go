@@ -34,8 +34,8 @@ type Page[T any] struct {
 	Number int
 	// Items are the rows in the order of the API.
 	Items []T
-	// TotalElements and TotalPages are what the API says the whole list has, -1
-	// if it does not say.
+	// TotalElements and TotalPages are what the API says the whole list has, in
+	// this answer or the last one before it that says so, -1 if none does.
 	TotalElements, TotalPages int64
 	// ServerTime is the Date header of the answer, zero if there was none.
 	ServerTime time.Time
@@ -95,7 +95,7 @@ func pages[T any](ctx context.Context, c *Client, pace Pace, l listOperation[T])
 // and 1 alike: the repetition is dropped, and every later page moves by one.
 func (p *pager[T]) readList(ctx context.Context, last bool) error {
 	var (
-		progress progress
+		progress = newProgress()
 		previous []T
 		repeated int
 	)
@@ -118,7 +118,7 @@ func (p *pager[T]) readList(ctx context.Context, last bool) error {
 		if len(items) > 0 || num == 0 {
 			page := Page[T]{
 				Number: num - repeated, Items: items,
-				TotalElements: a.totalElements, TotalPages: a.totalPages, ServerTime: a.serverTime,
+				TotalElements: progress.total, TotalPages: progress.totalPages, ServerTime: a.serverTime,
 			}
 			if !p.yield(page, nil) {
 				return errStopped
@@ -184,14 +184,22 @@ func checkEmpty(num, rows int, total int64) error {
 // progress compares what was read of a list with what its answers say.
 type progress struct {
 	pages, rows int64
-	// first is how many rows the first page had, total its TotalElements.
-	first, total int64
+	// firstRows is how many rows the first page had.
+	firstRows int64
+	// firstTotal is the first known TotalElements. Later answers are compared
+	// with it.
+	firstTotal int64
+	// total and totalPages are the last known ones: an answer without totals
+	// takes back nothing that an earlier one said.
+	total, totalPages int64
 	// changed: a later answer said another total.
 	changed bool
 	// ended: there is no further page.
 	ended bool
-	// lacking: the list ended before the last total that was said.
-	lacking bool
+}
+
+func newProgress() progress {
+	return progress{firstTotal: unknown, total: unknown, totalPages: unknown}
 }
 
 // add counts a page and decides whether it is the last. A full page never is:
@@ -202,21 +210,37 @@ func (p *progress) add(a answer, rows int) {
 	p.pages++
 	p.rows += int64(rows)
 	if p.pages == 1 {
-		p.first, p.total = int64(rows), a.totalElements
+		p.firstRows = int64(rows)
 	}
-	if rows == 0 && p.pages > 1 && a.totalElements == 0 {
-		a.totalElements = p.total // beyond the end there is nothing to count
-	}
-	p.changed = p.changed || a.totalElements != unknown && p.total != unknown && a.totalElements != p.total
-
-	enough := p.rows >= a.totalElements && p.pages >= a.totalPages
+	p.note(a, rows)
+	enough := p.rows >= p.total && p.pages >= p.totalPages
 	p.ended = rows == 0 || !p.full(rows, a.pageSize) && enough
-	p.lacking = p.rows < a.totalElements || a.totalElements == unknown && p.pages < a.totalPages
+}
+
+// note takes the totals that an answer has.
+func (p *progress) note(a answer, rows int) {
+	if a.totalPages != unknown {
+		p.totalPages = a.totalPages
+	}
+	beyondEnd := rows == 0 && p.pages > 1 && a.totalElements == 0 // there is nothing to count
+	if a.totalElements == unknown || beyondEnd {
+		return
+	}
+	p.total = a.totalElements
+	if p.firstTotal == unknown {
+		p.firstTotal = a.totalElements
+	}
+	p.changed = p.changed || p.total != p.firstTotal
 }
 
 // full reports whether a page has all the rows that the server puts on one.
 func (p *progress) full(rows int, claimed int64) bool {
-	return rows >= PageSize || claimed > 0 && int64(rows) >= claimed || p.pages > 1 && int64(rows) >= p.first
+	return rows >= PageSize || claimed > 0 && int64(rows) >= claimed || p.pages > 1 && int64(rows) >= p.firstRows
+}
+
+// lacking reports whether fewer rows or pages were read than the list has.
+func (p *progress) lacking() bool {
+	return p.rows < p.total || p.total == unknown && p.pages < p.totalPages
 }
 
 // repeated judges a list whose server answers a further page with the last one.
@@ -229,7 +253,7 @@ func (p *progress) repeated() error {
 }
 
 func (p *progress) err() error {
-	if p.changed || p.lacking {
+	if p.changed || p.lacking() {
 		return ErrIncomplete
 	}
 	return nil

@@ -84,6 +84,31 @@ func TestPaging(t *testing.T) {
 			}},
 			err: dbsapi.ErrIncomplete,
 		},
+		{
+			name: "a later page is short and has no totals", tasks: 230, requests: 4, want: 140, distinct: 140,
+			fault: secondPage(func(e map[string]any, rows []map[string]any) {
+				delete(e, "TotalElements")
+				delete(e, "TotalPages")
+				e["Items"] = rows[:10]
+			}),
+			err: dbsapi.ErrIncomplete,
+		},
+		{
+			name: "a later page is short and its totals are unreadable", tasks: 230, requests: 4, want: 140, distinct: 140,
+			fault: secondPage(func(e map[string]any, rows []map[string]any) {
+				e["TotalElements"], e["TotalPages"], e["Items"] = "x", -4, rows[:10]
+			}),
+			err: dbsapi.ErrIncomplete,
+		},
+		{
+			name: "a later page is empty and has no totals", tasks: 230, requests: 2, want: 100, distinct: 100,
+			fault: secondPage(func(e map[string]any, _ []map[string]any) {
+				delete(e, "TotalElements")
+				delete(e, "TotalPages")
+				e["Items"] = map[string]any{}
+			}),
+			err: dbsapi.ErrIncomplete,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -111,6 +136,15 @@ func TestPaging(t *testing.T) {
 			}
 		})
 	}
+}
+
+// secondPage changes the answer with the second page.
+func secondPage(change func(envelope map[string]any, rows []map[string]any)) dbssim.Fault {
+	return dbssim.Fault{Envelope: func(e map[string]any) {
+		if e["PageNum"] == 1 {
+			change(e, e["Items"].(map[string]any)["BackupSetDownloadTaskDetail"].([]map[string]any))
+		}
+	}}
 }
 
 // A list that never ends costs a bounded number of requests, and what came is kept.
