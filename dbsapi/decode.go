@@ -20,6 +20,10 @@ const (
 	// maxText bounds a text in bytes; the longest that DBS documents is a name
 	// of 128 characters. A longer one is read as absent.
 	maxText = 1 << 10
+	// maxID bounds an ID in bytes; none that DBS documents exceeds 64 characters.
+	// A longer one is read as absent: IDs are what is kept of every row, and two
+	// that are cut could become one.
+	maxID = 256
 	// maxWords bounds the texts that are kept to be used again; an answer has
 	// about 40 of them, a hostile one has millions.
 	maxWords = 128
@@ -100,6 +104,15 @@ func (d *decoder) raw() ([]byte, error) {
 func (d *decoder) string() (string, error) {
 	text, err := d.raw()
 	if isNothing(text) {
+		return "", err
+	}
+	return string(text), err
+}
+
+// id reads the ID of a row.
+func (d *decoder) id() (string, error) {
+	text, err := d.raw()
+	if isNothing(text) || len(text) > maxID {
 		return "", err
 	}
 	return string(text), err

@@ -48,7 +48,7 @@ func (c *Client) BackupPlans(ctx context.Context, q PlanQuery, pace Pace) iter.S
 func (p *BackupPlan) field(d *decoder, name string) (known bool, err error) {
 	switch name {
 	case "BackupPlanId":
-		p.ID, err = d.string()
+		p.ID, err = d.id()
 	case "BackupPlanName":
 		p.Name, err = d.string()
 	case "BackupPlanStatus":

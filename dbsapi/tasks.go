@@ -106,11 +106,11 @@ func (c *Client) DownloadTasks(ctx context.Context, q TaskQuery, pace Pace) iter
 func (t *DownloadTask) field(d *decoder, name string) (known bool, err error) {
 	switch name {
 	case "BackupSetDownloadTaskId":
-		t.ID, err = d.string()
+		t.ID, err = d.id()
 	case "BackupSetDownloadTaskName":
 		t.Name, err = d.string()
 	case "BackupSetId":
-		t.BackupSetID, err = d.string()
+		t.BackupSetID, err = d.id()
 	case "BackupSetJobType":
 		t.JobType, err = d.internedString()
 	case "BackupSetDbType":

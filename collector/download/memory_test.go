@@ -53,6 +53,27 @@ func TestBuilderFreesRows(t *testing.T) {
 	runtime.KeepAlive(b)
 }
 
+// A flood of rows with long texts holds less than 64 MiB for a plan, so that
+// four plans that are polled at a time stay under 256 MiB.
+func TestFloodOfLongTexts(t *testing.T) {
+	before := heapAlloc()
+	b := download.NewBuilder(download.Limits{CompletedWithin: time.Hour, MaxPerPlan: 100}, now)
+	const pages = 1000 // at which the client ends a list
+	padding := strings.Repeat("x", 1<<10)
+	for page := range pages {
+		rows := make([]dbsapi.DownloadTask, dbsapi.PageSize)
+		for i := range rows {
+			rows[i] = row(fmt.Sprint(page, "-", i, padding), "finish", now, now)
+			rows[i].Name = padding
+		}
+		b.Add(rows)
+	}
+	if grown := heapAlloc() - before; grown > 64<<20 {
+		t.Errorf("%d MiB are held", grown>>20)
+	}
+	runtime.KeepAlive(b)
+}
+
 // heapAlloc returns the bytes of memory that are reachable.
 func heapAlloc() int64 {
 	runtime.GC()

@@ -119,10 +119,11 @@ func (t *Task) cloneTexts(words map[string]string) {
 const maxLabelBytes = 256
 
 // LabelValue returns the text as a label value: valid UTF-8, at most
-// maxLabelBytes, without the bytes of a character that was cut.
+// maxLabelBytes, without the bytes of a character that was cut. A text that was
+// cut holds on to no memory of the whole one.
 func LabelValue(text string) string {
 	if len(text) > maxLabelBytes {
-		text = text[:maxLabelBytes]
+		text = strings.Clone(text[:maxLabelBytes])
 	}
 	return strings.ToValidUTF8(text, "")
 }
