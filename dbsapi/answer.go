@@ -3,14 +3,21 @@ package dbsapi
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"time"
 )
 
 // answer is the envelope that all DBS operations share. ErrMessage and Message
 // are not read: they are free text, and gateways repeat in them what was signed.
 type answer struct {
-	success  flag
-	hasItems bool
+	success flag
+	// hasItems: there is a member Items; hasList: it is not null or "".
+	hasItems, hasList bool
+	// malformed: a member that decides whether the answer is good cannot be
+	// read, or comes twice.
+	malformed bool
+	// read are the deciding members that were read.
+	read []string
 
 	code       string // of the gateway
 	errCode    string // of DBS itself
@@ -60,12 +67,16 @@ func decodeAnswer(body *bytes.Buffer, r rows) (answer, error) {
 }
 
 func (a *answer) member(d *decoder, name string, r rows) (err error) {
+	if a.again(name) {
+		a.malformed = true
+		return d.skip()
+	}
 	switch name {
 	case "Success":
 		a.success, err = d.flag()
 	case "Items":
 		a.hasItems = true
-		err = d.items(r, 0)
+		a.hasList, err = d.items(r, 0)
 	case "TotalElements":
 		a.totalElements, err = d.count()
 	case "TotalPages":
@@ -73,7 +84,7 @@ func (a *answer) member(d *decoder, name string, r rows) (err error) {
 	case "PageSize":
 		a.pageSize, err = d.count()
 	case "HttpStatusCode":
-		a.bodyStatus, err = d.count()
+		err = a.status(d)
 	case "RequestId", "requestId":
 		a.requestID, err = d.string()
 	case "ErrCode":
@@ -83,6 +94,32 @@ func (a *answer) member(d *decoder, name string, r rows) (err error) {
 	default:
 		err = d.skip()
 	}
+	return err
+}
+
+// again reports whether a member that decides whether the answer is good was
+// read before: parsers differ in which of the two counts.
+func (a *answer) again(name string) bool {
+	switch name {
+	case "Success", "Items", "TotalElements", "HttpStatusCode":
+		if slices.Contains(a.read, name) {
+			return true
+		}
+		a.read = append(a.read, name)
+	}
+	return false
+}
+
+// status reads the HTTP status in the body.
+func (a *answer) status(d *decoder) error {
+	switch d.json.PeekKind() {
+	case '{', '[':
+		a.malformed = true
+		return d.skip()
+	}
+	n, err := d.integer()
+	a.bodyStatus = n.value
+	a.malformed = a.malformed || n.malformed || n.value < 0
 	return err
 }
 
@@ -96,9 +133,9 @@ func (d *decoder) count() (int64, error) {
 }
 
 // failure returns the error that an answer reports, nil for a good one: HTTP
-// 2xx, no status of 300 or more in the body, and Success true with the rows or
-// a total of zero; or, without Success, both total and rows and no code that
-// contradicts. ErrCode alone means nothing, since the documented good answers
+// 2xx, no status of 300 or more in the body, no deciding member that is
+// malformed, and Success true with the rows or a total of zero; or, without
+// Success, both total and list and no code that contradicts. ErrCode alone means nothing, since the documented good answers
 // carry one.
 func (a *answer) failure(action string, status int) *Error {
 	switch {
@@ -109,8 +146,10 @@ func (a *answer) failure(action string, status int) *Error {
 		return a.reported(action, int(min(a.bodyStatus, 999)))
 	case a.success == flagFalse, a.success == flagAbsent && !isGoodCode(a.code):
 		return a.reported(action, status)
+	case a.malformed:
+		return a.invalid(action, status, errNotDBS)
 	case a.success == flagTrue && (a.hasItems || a.totalElements == 0),
-		a.success == flagAbsent && a.hasItems && a.totalElements != unknown:
+		a.success == flagAbsent && a.hasList && a.totalElements != unknown:
 		return nil
 	}
 	return a.invalid(action, status, errNotDBS)

@@ -213,24 +213,25 @@ func isNothing(text []byte) bool {
 }
 
 // items reads a list in any of the shapes in which the API's documents print it: an object that holds the list under
-// listName, the list itself, a list of such objects, a single element in the list's place.
-func (d *decoder) items(r rows, depth int) error {
+// listName, the list itself, a list of such objects, a single element in the list's place. It reports whether there is
+// more than null or an empty text.
+func (d *decoder) items(r rows, depth int) (present bool, err error) {
 	switch kind := d.json.PeekKind(); {
 	case depth > maxItemsDepth:
-		return errNotDBS
+		return false, errNotDBS
 	case kind == 'n':
-		return d.skip()
+		return false, d.skip()
 	case kind == '"':
 		if text, err := d.json.ReadToken(); err != nil || text.String() != "" {
-			return errNotDBS
+			return false, errNotDBS
 		}
-		return nil
+		return false, nil
 	case kind == '[':
-		return d.list(r, depth)
+		return true, d.list(r, depth)
 	case kind == '{':
-		return d.element(r, depth, false)
+		return true, d.element(r, depth, false)
 	}
-	return errNotDBS
+	return false, errNotDBS
 }
 
 // list reads a list whose elements are objects.
@@ -250,14 +251,17 @@ func (d *decoder) list(r rows, depth int) error {
 	return err
 }
 
-// element reads an object. It is a row unless it holds the list's name; outside
-// of a list, it is one only if it has a known member.
+// element reads an object. It is a row unless it holds the list's name. Outside
+// of a list, it is one only if it has a known member, and one with other members
+// alone is no list: it may be an error.
 func (d *decoder) element(r rows, depth int, isRow bool) error {
-	wraps, hasFields := false, false
+	wraps, hasFields, empty := false, false, true
 	err := d.object(func(name string) error {
+		empty = false
 		if name == r.listName {
 			wraps = true
-			return d.items(r, depth+1)
+			_, err := d.items(r, depth+1)
+			return err
 		}
 		known, err := r.field(d, name)
 		hasFields = hasFields || known
@@ -266,7 +270,7 @@ func (d *decoder) element(r rows, depth int, isRow bool) error {
 	switch {
 	case err != nil:
 		return err
-	case wraps && hasFields:
+	case wraps && hasFields, !wraps && !hasFields && !isRow && !empty:
 		return errNotDBS
 	case hasFields, isRow && !wraps:
 		return r.next()

@@ -99,7 +99,7 @@ var hostileBodies = []hostile{
 		return ok(`{"Success":true,"Items":[` + strings.Repeat(`{"BackupSetDownloadTaskId":1},`, 250_000))
 	}, want: tooManyRows, requests: 1},
 	{name: "lists of rows without end", build: func() string {
-		return ok(`{"Success":true,` + strings.Repeat(`"Items":{"BackupSetDownloadTaskDetail":{"BackupSetId":1}},`, 100_000))
+		return ok(`{"Success":true,"Items":{` + strings.Repeat(`"BackupSetDownloadTaskDetail":{"BackupSetId":1},`, 100_000))
 	}, want: tooManyRows, requests: 1},
 	{name: "members without end", build: func() string { return ok(manyMembers("")) }, want: notDBSText, requests: 1},
 	{name: "one member again and again", build: func() string { return ok(`{"Items":[{` + strings.Repeat(`"BackupSetDbType":"x",`, 300_000)) }, want: notDBSText, requests: 1},
