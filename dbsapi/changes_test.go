@@ -89,6 +89,16 @@ func TestTotalChangesAfterItIsKnown(t *testing.T) {
 	}
 }
 
+// A total below the rows that were read is none.
+func TestTotalTooLow(t *testing.T) {
+	sim := newSimulator(50)
+	sim.SetFault(testPlan, dbssim.WrongTotals(1, 30))
+	tasks, total, err := list(t.Context(), inMemoryClient(t, sim, dbsapi.Options{}))
+	if err != nil || len(tasks) != 50 || total != -1 {
+		t.Errorf("got %d of %d tasks and %v", len(tasks), total, err)
+	}
+}
+
 // A page of rows without IDs is not taken for a repetition of the one before.
 func TestRowsWithoutIDs(t *testing.T) {
 	sim := newSimulator(0)

@@ -35,7 +35,8 @@ type Page[T any] struct {
 	// Items are the rows in the order of the API.
 	Items []T
 	// TotalElements and TotalPages are what the API says the whole list has, in
-	// this answer or the last one before it that says so, -1 if none does.
+	// this answer or the last one before it that says so, -1 if none does, or if
+	// more rows than TotalElements were read.
 	TotalElements, TotalPages int64
 	// ServerTime is the Date header of the answer, zero if there was none.
 	ServerTime time.Time
@@ -118,7 +119,7 @@ func (p *pager[T]) readList(ctx context.Context, last bool) error {
 		if len(items) > 0 || num == 0 {
 			page := Page[T]{
 				Number: num - repeated, Items: items,
-				TotalElements: progress.total, TotalPages: progress.totalPages, ServerTime: a.serverTime,
+				TotalElements: progress.knownTotal(), TotalPages: progress.totalPages, ServerTime: a.serverTime,
 			}
 			if !p.yield(page, nil) {
 				return errStopped
@@ -186,8 +187,8 @@ type progress struct {
 	pages, rows int64
 	// firstRows is how many rows the first page had.
 	firstRows int64
-	// firstTotal is the first known TotalElements. Later answers are compared
-	// with it.
+	// firstTotal is the first known TotalElements that is not too low. Later
+	// answers are compared with it.
 	firstTotal int64
 	// total and totalPages are the last known ones: an answer without totals
 	// takes back nothing that an earlier one said.
@@ -205,7 +206,8 @@ func newProgress() progress {
 // add counts a page and decides whether it is the last. A full page never is:
 // the next one costs a request, believing a total that is too low hides tasks.
 // A page that is not full is the last one unless a total says that there is
-// more: the server may send less than was asked for, whatever size it claims.
+// more, or is so low that it cannot tell: the server may send less than was
+// asked for, whatever size it claims.
 func (p *progress) add(a answer, rows int) {
 	p.pages++
 	p.rows += int64(rows)
@@ -213,7 +215,7 @@ func (p *progress) add(a answer, rows int) {
 		p.firstRows = int64(rows)
 	}
 	p.note(a, rows)
-	enough := p.rows >= p.total && p.pages >= p.totalPages
+	enough := (p.rows == p.total || p.total == unknown) && p.pages >= p.totalPages
 	p.ended = rows == 0 || !p.full(rows, a.pageSize) && enough
 }
 
@@ -228,9 +230,18 @@ func (p *progress) note(a answer, rows int) {
 	}
 	p.total = a.totalElements
 	if p.firstTotal == unknown {
-		p.firstTotal = a.totalElements
+		p.firstTotal = p.knownTotal()
 	}
-	p.changed = p.changed || p.total != p.firstTotal
+	p.changed = p.changed || p.firstTotal != unknown && p.total != p.firstTotal
+}
+
+// knownTotal is the last known total; one below the rows that were read counts
+// as unknown.
+func (p *progress) knownTotal() int64 {
+	if p.total < p.rows {
+		return unknown
+	}
+	return p.total
 }
 
 // full reports whether a page has all the rows that the server puts on one.
@@ -240,13 +251,14 @@ func (p *progress) full(rows int, claimed int64) bool {
 
 // lacking reports whether fewer rows or pages were read than the list has.
 func (p *progress) lacking() bool {
-	return p.rows < p.total || p.total == unknown && p.pages < p.totalPages
+	total := p.knownTotal()
+	return p.rows < total || total == unknown && p.pages < p.totalPages
 }
 
 // repeated judges a list whose server answers a further page with the last one.
 // Only a total can say that there is no other.
 func (p *progress) repeated() error {
-	if p.total == unknown {
+	if p.knownTotal() == unknown {
 		return ErrIncomplete
 	}
 	return p.err()

@@ -31,10 +31,10 @@ func TestPaging(t *testing.T) {
 		{name: "three pages", tasks: 230, want: 230, distinct: 230, requests: 3},
 		{name: "exactly two pages", tasks: 200, want: 200, distinct: 200, requests: 3},
 		{name: "no totals", tasks: 230, fault: dbssim.WrongTotals(-1, -1), want: 230, distinct: 230, requests: 3},
-		{name: "totals of zero", tasks: 230, fault: dbssim.WrongTotals(0, 0), want: 230, distinct: 230, requests: 3},
+		{name: "totals of zero", tasks: 230, fault: dbssim.WrongTotals(0, 0), want: 230, distinct: 230, requests: 4},
 		{name: "no totals, full last page", tasks: 200, fault: dbssim.WrongTotals(-1, -1), want: 200, distinct: 200, requests: 3},
 		{name: "TotalPages too low", tasks: 230, fault: dbssim.WrongTotals(1, 230), want: 230, distinct: 230, requests: 3},
-		{name: "both totals too low", tasks: 230, fault: dbssim.WrongTotals(1, 100), want: 230, distinct: 230, requests: 3},
+		{name: "both totals too low", tasks: 230, fault: dbssim.WrongTotals(1, 100), want: 230, distinct: 230, requests: 4},
 		{name: "TotalPages too high", tasks: 230, fault: dbssim.WrongTotals(9, 230), want: 230, distinct: 230, requests: 4},
 		{
 			name: "only TotalPages, too high", tasks: 230, want: 230, distinct: 230, requests: 4,
@@ -74,6 +74,18 @@ func TestPaging(t *testing.T) {
 			fault: dbssim.Fault{MaxPageSize: 50, Envelope: func(e map[string]any) {
 				e["PageSize"], e["TotalPages"], e["TotalElements"] = 100, 1, 100
 			}},
+		},
+		{name: "short page, total of zero", tasks: 50, fault: dbssim.WrongTotals(0, 0), want: 50, distinct: 50, requests: 2},
+		{name: "short page, total too low", tasks: 50, fault: dbssim.WrongTotals(1, 30), want: 50, distinct: 50, requests: 2},
+		{
+			name: "server gives less, says the size asked for, and a total below it", tasks: 80, requests: 3, want: 80, distinct: 80,
+			fault: dbssim.Fault{MaxPageSize: 50, Envelope: func(e map[string]any) {
+				e["PageSize"], e["TotalPages"], e["TotalElements"] = 100, 1, 30
+			}},
+		},
+		{
+			name: "one short page forever, total too low", tasks: 60, want: 60, distinct: 60, requests: 3,
+			fault: dbssim.Fault{Repeat: true, Envelope: dbssim.WrongTotals(1, 30).Envelope}, err: dbsapi.ErrIncomplete,
 		},
 		{
 			name: "a row is missing from a page", tasks: 230, requests: 4, want: 229, distinct: 229,
