@@ -136,7 +136,11 @@ func (c *Client) send(
 	a, failure := c.read(ctx, resp, r)
 	if failure != nil {
 		failure.hide(cred.AccessKeyID(), cred.AccessKeySecret(), cred.SecurityToken())
-		attempt.Pause, attempt.PauseScope = pauseAsked(failure, resp.Header, time.Now())
+		now := attempt.ServerTime // by its own clock, the server's dates are right
+		if now.IsZero() {
+			now = time.Now()
+		}
+		attempt.Pause, attempt.PauseScope = pauseAsked(failure, resp.Header, now)
 	}
 	a.serverTime = attempt.ServerTime
 	return a, cred, failure

@@ -1,6 +1,7 @@
 package dbsapi
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -90,17 +91,18 @@ func (r *retry) next(err *Error, pause time.Duration, reject func() bool) step {
 //
 // The rate limit headers read "Limit:1,Remain:0,TimeLeft:2000,Reset:1234" with
 // TimeLeft in milliseconds; the longest wait of all headers counts, as in the
-// official SDKs.
+// official SDKs, and the header that asks for it decides the scope. A date in
+// Retry-After counts from now, the server's time if its answer has it.
 func pauseAsked(err *Error, h http.Header, now time.Time) (time.Duration, PauseScope) {
 	if err.reason != ReasonThrottled && err.HTTPStatus != http.StatusServiceUnavailable {
 		return 0, ""
 	}
-	scope := PauseAction
 	account := timeLeft(h.Get("X-Ratelimit-User"))
-	if account > 0 {
+	pause := max(account, timeLeft(h.Get("X-Ratelimit-User-Api")), retryAfter(h.Get("Retry-After"), now))
+	scope := PauseAction
+	if account > 0 && account == pause {
 		scope = PauseAccount
 	}
-	pause := max(account, timeLeft(h.Get("X-Ratelimit-User-Api")), retryAfter(h.Get("Retry-After"), now))
 	if pause <= 0 && err.reason != ReasonThrottled {
 		return 0, ""
 	}
@@ -112,8 +114,8 @@ func pauseAsked(err *Error, h http.Header, now time.Time) (time.Duration, PauseS
 func timeLeft(header string) (wait time.Duration) {
 	for part := range strings.SplitSeq(header, ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(part), ":")
-		switch n, err := strconv.ParseInt(strings.TrimSpace(value), 10, 64); {
-		case err != nil:
+		switch n, ok := wholeNumber(value); {
+		case !ok:
 		case name == "Remain" && n > 0:
 			return 0
 		case name == "TimeLeft":
@@ -125,13 +127,19 @@ func timeLeft(header string) (wait time.Duration) {
 
 // retryAfter reads a Retry-After header: seconds, or a date.
 func retryAfter(header string, now time.Time) time.Duration {
-	if n, err := strconv.ParseInt(strings.TrimSpace(header), 10, 64); err == nil {
+	if n, ok := wholeNumber(header); ok {
 		return limitPause(n, time.Second)
 	}
 	if at, err := http.ParseTime(header); err == nil {
 		return min(max(at.Sub(now), 0), maxPause)
 	}
 	return 0
+}
+
+// wholeNumber reads digits, and as the nearest int64 those that exceed one.
+func wholeNumber(text string) (n int64, ok bool) {
+	n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+	return n, err == nil || errors.Is(err, strconv.ErrRange)
 }
 
 // limitPause bounds n units by 0 and maxPause.
