@@ -24,8 +24,8 @@ type Pace struct {
 	// does a pause that the server asked for. Nil has no bound but the context.
 	Budget *Budget
 	// OneAttempt is for a plan that is slow or never answered: each request
-	// gets a single attempt of half the budget, at least 12 s. Throttled
-	// answers do not count as one.
+	// gets a single attempt of half the budget, at least 12 s. Answers that
+	// are throttled, or HTTP 503 and ask for a pause, do not count as one.
 	OneAttempt bool
 }
 

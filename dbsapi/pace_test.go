@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -193,6 +194,49 @@ func TestCancel(t *testing.T) {
 					t.Errorf("counted %v", a.Err)
 				}
 			}
+		})
+	}
+}
+
+// A plan that gets a single attempt is asked again after HTTP 503 if the server
+// asked for a pause, and only then.
+func TestUnavailableWithOneAttempt(t *testing.T) {
+	tests := []struct {
+		name       string
+		retryAfter string
+		failures   int
+		want       []string
+	}{
+		{"pause", "60", 3, []string{"server", "server", "server", "good"}},
+		{"pause again and again", "60", 9, []string{"server", "server", "server", "server"}},
+		{"no pause", "", 3, []string{"server"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sim, requests := newSimulator(3), 0
+				busy := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if requests++; requests > tt.failures {
+						sim.ServeHTTP(w, r)
+						return
+					}
+					w.Header().Set("Retry-After", tt.retryAfter)
+					w.WriteHeader(http.StatusServiceUnavailable)
+				})
+				var (
+					o observer
+					s schedule
+				)
+				observe := func(a dbsapi.Attempt) { o.observe(a); s.observe(a) }
+				pace := dbsapi.Pace{Turn: s.turn, Budget: dbsapi.NewBudget(5 * time.Second), OneAttempt: true}
+				_, _, err := listAt(t.Context(), inMemoryClient(t, busy, dbsapi.Options{Observe: observe}), pace)
+				if diff := cmp.Diff(tt.want, o.reasons()); diff != "" {
+					t.Errorf("error %v, %s", err, diff)
+				}
+				if left := pace.Budget.Left(); left != 5*time.Second {
+					t.Errorf("%v left of the budget, want all of it", left)
+				}
+			})
 		})
 	}
 }

@@ -14,8 +14,9 @@ const (
 	// maxAttempts bounds the failures of one request. With the waits below,
 	// four attempts take at least 1.75 s; the next poll tries again.
 	maxAttempts = 4
-	// maxThrottled bounds the throttled answers to one request apart from its
-	// failures: the time they take is the server's, not the budget's.
+	// maxThrottled bounds the answers to one request that are throttled or ask
+	// for a pause, apart from its failures: the time they take is the server's,
+	// not the budget's.
 	maxThrottled = 4
 	// firstWait is the middle of the first wait; each later one doubles, all
 	// are spread by half to either side.
@@ -61,7 +62,7 @@ func (r *retry) mayFollow() bool { return r.attempts+1 < r.maxAttempts }
 // If the API rejects the session token, reject asks for new credentials and
 // reports whether there can be any.
 func (r *retry) next(err *Error, pause time.Duration, reject func() bool) step {
-	if err.reason == ReasonThrottled {
+	if err.reason == ReasonThrottled || err.reason == ReasonServer && pause > 0 {
 		r.throttled++
 		return step{again: r.throttled < maxThrottled, pause: max(pause, r.waits.NextBackOff())}
 	}
