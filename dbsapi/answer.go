@@ -135,8 +135,8 @@ func (d *decoder) count() (int64, error) {
 // failure returns the error that an answer reports, nil for a good one: HTTP
 // 2xx, no status of 300 or more in the body, no deciding member that is
 // malformed, and Success true with the rows or a total of zero; or, without
-// Success, both total and list and no code that contradicts. ErrCode alone means nothing, since the documented good answers
-// carry one.
+// Success, both total and list and no code that contradicts. ErrCode alone
+// means nothing, since the documented good answers carry one.
 func (a *answer) failure(action string, status int) *Error {
 	switch {
 	case !isGoodStatus(status):

@@ -21,8 +21,7 @@ const (
 	// of 128 characters. A longer one is read as absent.
 	maxText = 1 << 10
 	// maxID bounds an ID in bytes; none that DBS documents exceeds 64 characters.
-	// A longer one is read as absent: IDs are what is kept of every row, and two
-	// that are cut could become one.
+	// A longer one is cut: IDs are what is kept of every row.
 	maxID = 256
 	// maxWords bounds the texts that are kept to be used again; an answer has
 	// about 40 of them, a hostile one has millions.
@@ -109,11 +108,14 @@ func (d *decoder) string() (string, error) {
 	return string(text), err
 }
 
-// id reads the ID of a row.
+// id reads an ID, of which a character that was cut is left out.
 func (d *decoder) id() (string, error) {
 	text, err := d.raw()
-	if isNothing(text) || len(text) > maxID {
+	switch {
+	case isNothing(text):
 		return "", err
+	case len(text) > maxID:
+		text = bytes.ToValidUTF8(text[:maxID], nil)
 	}
 	return string(text), err
 }

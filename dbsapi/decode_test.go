@@ -78,7 +78,7 @@ func TestDecodeShapes(t *testing.T) {
 		{"list", `{` + good + `,"Items":[` + row + `,` + row2 + `]}`, "a b"},
 		{"list of wrapped objects", `{` + good + `,"Items":[{"BackupSetDownloadTaskDetail":` + row + `},{"BackupSetDownloadTaskDetail":[` + row2 + `]}]}`, "a b"},
 		{"one object", `{` + good + `,"Items":` + row + `}`, "a"},
-		{"ID that is too long", `{` + good + `,"Items":[{"BackupSetDownloadTaskId":"` + strings.Repeat("A", 257) + `"},` + row + `]}`, " a"},
+		{"ID that is too long", `{` + good + `,"Items":[{"BackupSetDownloadTaskId":"` + strings.Repeat("A", 1024) + `"},` + row + `]}`, strings.Repeat("A", 256) + " a"},
 		{"list with empty object", `{` + good + `,"Items":[{},` + row + `]}`, " a"},
 		{"empty list", `{` + none + `,"Items":[]}`, ""},
 		{"empty object", `{` + none + `,"Items":{}}`, ""},
@@ -240,7 +240,8 @@ func TestDecodeValues(t *testing.T) {
 		{"text that is too long", `"BackupSetDownloadTaskName":"` + strings.Repeat("A", 1025) + `","BackupSetDbType":"` + strings.Repeat("A", 9000) + `"`, dbsapi.DownloadTask{}},
 		{"number that is too long for a text", `"BackupSetDownloadTaskName":` + strings.Repeat("7", 1025) + `,"BackupSetDbType":` + strings.Repeat("7", 9000), dbsapi.DownloadTask{}},
 		{"longest ID", `"BackupSetId":"` + strings.Repeat("A", 256) + `"`, dbsapi.DownloadTask{BackupSetID: strings.Repeat("A", 256)}},
-		{"ID that is too long", `"BackupSetId":"` + strings.Repeat("A", 257) + `"`, dbsapi.DownloadTask{}},
+		{"ID that is too long", `"BackupSetId":"` + strings.Repeat("A", 257) + `"`, dbsapi.DownloadTask{BackupSetID: strings.Repeat("A", 256)}},
+		{"ID that is cut in a character", `"BackupSetId":"` + strings.Repeat("中", 86) + `"`, dbsapi.DownloadTask{BackupSetID: strings.Repeat("中", 85)}},
 		{"escapes", `"BackupSetDownloadTaskName":"\u4e2d\n\"\ud83d\ude00"`, dbsapi.DownloadTask{Name: "中\n\"😀"}},
 		{"lists in the place of texts", `"BackupSetDownloadTaskName":["x"],"BackupSetDownloadStatus":{"s":"finish"}`, dbsapi.DownloadTask{}},
 	}

@@ -38,9 +38,11 @@ const (
 	JobTypeIncremental = "cbs_backup_sub_cont"
 )
 
-// DownloadTask is one row of DescribeBackupSetDownloadTaskList. Every field may be empty; texts are as the API sent
-// them, but valid UTF-8, and the literals 无 and N/A read as empty. The download URLs, the target directory and the
-// error text of a row are not decoded: the URLs are capabilities, the rest is free text.
+// DownloadTask is one row of DescribeBackupSetDownloadTaskList. Every field may
+// be empty; texts are as the API sent them, but valid UTF-8, IDs are cut at 256
+// bytes, and the literals 无 and N/A read as empty. The download URLs, the
+// target directory and the error text of a row are not decoded: the URLs are
+// capabilities, the rest is free text.
 type DownloadTask struct {
 	ID   string
 	Name string
