@@ -109,6 +109,19 @@ func TestRowsWithoutIDs(t *testing.T) {
 	}
 }
 
+// A short page of a row without an ID and a total that denies it is not asked
+// for again and again.
+func TestRowWithoutIDForever(t *testing.T) {
+	var o observer
+	forever := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"Success":true,"TotalElements":0,"Items":[{"Error":"x"}]}`)
+	})
+	tasks, _, err := list(t.Context(), inMemoryClient(t, forever, dbsapi.Options{Observe: o.observe}))
+	if !errors.Is(err, dbsapi.ErrIncomplete) || len(tasks) != 1 || o.sent() != 3 {
+		t.Errorf("got %d tasks after %d requests and %v", len(tasks), o.sent(), err)
+	}
+}
+
 // A page carries the time of its answer and what was last said about the list.
 func TestPage(t *testing.T) {
 	sim := newSimulator(230)

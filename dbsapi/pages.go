@@ -43,7 +43,7 @@ type Page[T any] struct {
 }
 
 // listOperation describes a paged operation.
-type listOperation[T any] struct {
+type listOperation[T comparable] struct {
 	action   string
 	params   map[string]string
 	listName string
@@ -63,7 +63,7 @@ var (
 )
 
 // pager reads one list for one caller.
-type pager[T any] struct {
+type pager[T comparable] struct {
 	client *Client
 	pace   Pace
 	list   listOperation[T]
@@ -75,7 +75,7 @@ type pager[T any] struct {
 // pages lists all pages, and again from the first one if the list changes
 // meanwhile: when a row of an earlier page is deleted, a row of the next page
 // moves there and is not read.
-func pages[T any](ctx context.Context, c *Client, pace Pace, l listOperation[T]) iter.Seq2[Page[T], error] {
+func pages[T comparable](ctx context.Context, c *Client, pace Pace, l listOperation[T]) iter.Seq2[Page[T], error] {
 	return func(yield func(Page[T], error) bool) {
 		p := pager[T]{client: c, pace: pace, list: l, yield: yield}
 		err := errChanged
@@ -132,10 +132,15 @@ func (p *pager[T]) readList(ctx context.Context, last bool) error {
 	return ErrIncomplete
 }
 
-// sameRows reports whether two pages repeat each other. Rows without an ID say nothing.
+// sameRows reports whether two pages repeat each other. Rows without an ID say
+// so only if they are equal and the pages are short: a server that repeats one
+// such page would be asked for every page up to maxPages.
 func (l listOperation[T]) sameRows(a, b []T) bool {
 	return len(a) > 0 && slices.EqualFunc(a, b, func(x, y T) bool {
-		return l.id(x) != "" && l.id(x) == l.id(y)
+		if l.id(x) == "" {
+			return len(a) < PageSize && x == y
+		}
+		return l.id(x) == l.id(y)
 	})
 }
 
