@@ -97,7 +97,7 @@ func failing(t *testing.T) *exporter.Process {
 		{"network", dbssim.Fault{Drop: true}},
 		{"decode", dbssim.HTMLPage(200)},
 		{"other", dbssim.Fault{Status: 302, Location: "https://" + dbssim.CapabilityURL}},
-		{"throttled", dbssim.Throttled(time.Minute)},
+		{"throttled", dbssim.Throttled(time.Millisecond)}, // a poll waits for long pauses
 	}
 	plans := []dbssim.Plan{
 		{ID: "dbsfailed", Tasks: dbssim.Fixed(ended("b", "stop", time.Minute), ended("a", "finish", 25*time.Hour))},
