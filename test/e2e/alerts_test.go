@@ -83,13 +83,23 @@ var faults = []fault{
 		},
 		end: func(a *alerting) { a.api.ClearFault(dbssim.Everything) },
 		// One alert for an account, and none that is heard for each of its plans.
-		want: append(ofAllPlans("PollFailing %s, suppressed", "ListingStale %s, suppressed"), "CredentialsRejected auth", "CredentialsRejected auth"),
+		want: append(ofPlans(slices.Concat(hangzhouPlans, slowPlans), "PollFailing %s, suppressed", "ListingStale %s, suppressed"), "CredentialsRejected auth", "CredentialsRejected auth"),
 	},
 	{
-		name:  "a quota that is used up",
-		begin: func(a *alerting) { a.api.SetFault(dbssim.Everything, dbssim.Throttled(time.Second)) },
-		end:   func(a *alerting) { a.api.ClearFault(dbssim.Everything) },
-		want:  append(ofAllPlans("PollFailing %s, suppressed", "ListingStale %s"), "Throttled", "PollsSkipped, suppressed"),
+		// Each throttled answer pauses all plans of the account, so a few plans take
+		// as long to fail as others take to be old.
+		name: "a quota that is used up",
+		begin: func(a *alerting) {
+			for _, id := range slowPlans {
+				a.api.SetFault(id, dbssim.Throttled(100*time.Millisecond))
+			}
+		},
+		end: func(a *alerting) {
+			for _, id := range slowPlans {
+				a.api.ClearFault(id)
+			}
+		},
+		want: append(ofPlans(slowPlans, "PollFailing %s, suppressed", "ListingStale %s"), "Throttled", "PollsSkipped, suppressed"),
 	},
 	{
 		name:  "an exporter that is gone",
@@ -99,9 +109,9 @@ var faults = []fault{
 	},
 }
 
-// ofAllPlans writes alerts for each plan of both accounts.
-func ofAllPlans(formats ...string) (alerts []string) {
-	for _, id := range slices.Concat(hangzhouPlans, slowPlans) {
+// ofPlans writes alerts for each of the plans.
+func ofPlans(ids []string, formats ...string) (alerts []string) {
+	for _, id := range ids {
 		for _, format := range formats {
 			alerts = append(alerts, fmt.Sprintf(format, id))
 		}
