@@ -27,23 +27,21 @@ type Attempt struct {
 	// and LocalTime the local time at which it arrived. Both are zero if there
 	// was no answer with a date.
 	ServerTime, LocalTime time.Time
-	// Pause is how long to send no further request of the scope: what a
-	// throttled answer or HTTP 503 asks for, or a wait of the client's own
-	// choice where a throttled answer names none. 0 asks for no pause.
-	Pause      time.Duration
-	PauseScope PauseScope
+	// Pause is what a throttled answer or HTTP 503 asks for, or a wait of the
+	// client's own choice where a throttled answer names none.
+	Pause Pause
 }
 
-// PauseScope says which requests a pause holds back.
-type PauseScope string
+// Pause is how long to send no further requests. 0 asks for no pause.
+type Pause struct {
+	// Action holds back requests of the same action.
+	Action time.Duration
+	// Account holds back all requests of the account to this endpoint.
+	Account time.Duration
+}
 
-// The scopes of [Attempt.Pause].
-const (
-	// PauseAction holds back requests of the same action.
-	PauseAction PauseScope = "action"
-	// PauseAccount holds back all requests of the account to this endpoint.
-	PauseAccount PauseScope = "account"
-)
+// longest returns how long the request that was answered must wait.
+func (p Pause) longest() time.Duration { return max(p.Action, p.Account) }
 
 // call is a request for one page, with all its attempts.
 type call struct {
@@ -140,7 +138,7 @@ func (c *Client) send(
 		if now.IsZero() {
 			now = time.Now()
 		}
-		attempt.Pause, attempt.PauseScope = pauseAsked(failure, resp.Header, now)
+		attempt.Pause = pauseAsked(failure, resp.Header, now)
 	}
 	a.serverTime = attempt.ServerTime
 	return a, cred, failure

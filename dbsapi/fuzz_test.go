@@ -80,8 +80,10 @@ func FuzzAnswer(f *testing.F) {
 		requests := 0
 		c := newFuzzClient(t, fixed{status, http.Header(header), body}, func(a dbsapi.Attempt) {
 			requests++
-			if a.Pause < 0 || a.Pause > 5*time.Minute || (a.Pause > 0) != (a.PauseScope != "") {
-				t.Errorf("pause is %v of %q", a.Pause, a.PauseScope)
+			for _, pause := range []time.Duration{a.Pause.Action, a.Pause.Account} {
+				if pause < 0 || pause > 5*time.Minute {
+					t.Errorf("pause is %+v", a.Pause)
+				}
 			}
 		})
 		pages := 0

@@ -42,7 +42,7 @@ func (p Pace) turn(ctx context.Context, action string) (end func(), err error) {
 func (p Pace) hasTimeFor(ctx context.Context, s step) bool {
 	wait := s.wait
 	if p.Turn == nil {
-		wait += s.pause
+		wait += s.pause.longest()
 	}
 	deadline, ok := ctx.Deadline()
 	return p.Budget.left() > s.wait && (!ok || time.Until(deadline) > wait)
@@ -51,7 +51,7 @@ func (p Pace) hasTimeFor(ctx context.Context, s step) bool {
 // rest waits between two attempts.
 func (p Pace) rest(ctx context.Context, s step) error {
 	if p.Turn == nil {
-		if err := sleep(ctx, s.pause); err != nil {
+		if err := sleep(ctx, s.pause.longest()); err != nil {
 			return err
 		}
 	}

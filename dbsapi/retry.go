@@ -42,8 +42,8 @@ type step struct {
 	again bool
 	// wait is the time between the attempts that counts in the budget.
 	wait time.Duration
-	// pause is the server's time: no request of the scope may be sent.
-	pause time.Duration
+	// pause is the server's time.
+	pause Pause
 }
 
 func newRetry(oneAttempt bool) *retry {
@@ -61,10 +61,13 @@ func (r *retry) mayFollow() bool { return r.attempts+1 < r.maxAttempts }
 // next decides what follows a failure for which the server asked for a pause.
 // If the API rejects the session token, reject asks for new credentials and
 // reports whether there can be any.
-func (r *retry) next(err *Error, pause time.Duration, reject func() bool) step {
-	if err.reason == ReasonThrottled || err.reason == ReasonServer && pause > 0 {
+func (r *retry) next(err *Error, pause Pause, reject func() bool) step {
+	if err.reason == ReasonThrottled || err.reason == ReasonServer && pause.longest() > 0 {
 		r.throttled++
-		return step{again: r.throttled < maxThrottled, pause: max(pause, r.waits.NextBackOff())}
+		if wait := r.waits.NextBackOff(); wait > pause.longest() {
+			pause.Action = wait
+		}
+		return step{again: r.throttled < maxThrottled, pause: pause}
 	}
 	if err.Code == "SignatureNonceUsed" && !r.nonceTried {
 		r.nonceTried = true
@@ -80,7 +83,7 @@ func (r *retry) next(err *Error, pause time.Duration, reject func() bool) step {
 	case ReasonServer, ReasonNetwork, ReasonTimeout:
 		s.again = r.attempts < r.maxAttempts && !err.permanent
 	}
-	if pause == 0 {
+	if pause.longest() == 0 {
 		s.wait = r.waits.NextBackOff()
 	}
 	return s
@@ -92,22 +95,16 @@ func (r *retry) next(err *Error, pause time.Duration, reject func() bool) step {
 //
 // The rate limit headers read "Limit:1,Remain:0,TimeLeft:2000,Reset:1234" with
 // TimeLeft in milliseconds; the longest wait of all headers counts, as in the
-// official SDKs, and the header that asks for it decides the scope. A date in
-// Retry-After counts from now, the server's time if its answer has it.
-func pauseAsked(err *Error, h http.Header, now time.Time) (time.Duration, PauseScope) {
+// official SDKs. A date in Retry-After counts from now, the server's time if
+// its answer has it.
+func pauseAsked(err *Error, h http.Header, now time.Time) Pause {
 	if err.reason != ReasonThrottled && err.HTTPStatus != http.StatusServiceUnavailable {
-		return 0, ""
+		return Pause{}
 	}
-	account := timeLeft(h.Get("X-Ratelimit-User"))
-	pause := max(account, timeLeft(h.Get("X-Ratelimit-User-Api")), retryAfter(h.Get("Retry-After"), now))
-	scope := PauseAction
-	if account > 0 && account == pause {
-		scope = PauseAccount
+	return Pause{
+		Action:  max(timeLeft(h.Get("X-Ratelimit-User-Api")), retryAfter(h.Get("Retry-After"), now)),
+		Account: timeLeft(h.Get("X-Ratelimit-User")),
 	}
-	if pause <= 0 && err.reason != ReasonThrottled {
-		return 0, ""
-	}
-	return pause, scope
 }
 
 // timeLeft returns the wait of a rate limit header, 0 while its quota has a

@@ -71,8 +71,10 @@ func (s *schedule) turn(ctx context.Context, _ string) (func(), error) {
 func (s *schedule) observe(a dbsapi.Attempt) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if resume := time.Now().Add(a.Pause); a.Pause > 0 && resume.After(s.resume) {
-		s.resume = resume
+	for _, pause := range []time.Duration{a.Pause.Action, a.Pause.Account} {
+		if resume := time.Now().Add(pause); pause > 0 && resume.After(s.resume) {
+			s.resume = resume
+		}
 	}
 }
 
@@ -126,36 +128,35 @@ func TestPauseAsked(t *testing.T) {
 		name     string
 		status   int
 		header   http.Header
-		pause    time.Duration
-		scope    dbsapi.PauseScope
+		pause    dbsapi.Pause
 		requests int
 	}{
-		{"API", 400, http.Header{"X-Ratelimit-User-Api": {"Limit:1,Remain:0,TimeLeft:20000,Reset:1234"}}, 20 * time.Second, "action", 4},
-		{"account", 429, http.Header{"X-Ratelimit-User": {"TimeLeft:20000"}, "X-Ratelimit-User-Api": {"TimeLeft:1"}}, 20 * time.Second, "account", 4},
+		{"API", 400, http.Header{"X-Ratelimit-User-Api": {"Limit:1,Remain:0,TimeLeft:20000,Reset:1234"}}, dbsapi.Pause{Action: 20 * time.Second}, 4},
+		{"account", 429, http.Header{"X-Ratelimit-User": {"TimeLeft:20000"}, "X-Ratelimit-User-Api": {"TimeLeft:1000"}}, dbsapi.Pause{Action: time.Second, Account: 20 * time.Second}, 4},
 		{"account with requests left", 400, http.Header{
 			"X-Ratelimit-User": {"Limit:5,Remain:3,TimeLeft:20000"}, "X-Ratelimit-User-Api": {"Limit:1, Remain:0, TimeLeft:15000"},
-		}, 15 * time.Second, "action", 4},
+		}, dbsapi.Pause{Action: 15 * time.Second}, 4},
 		{"API for longer than the account", 429, http.Header{
-			"X-Ratelimit-User": {"Limit:1,Remain:0,TimeLeft:1"}, "X-Ratelimit-User-Api": {"Limit:1,Remain:0,TimeLeft:60000"},
-		}, time.Minute, "action", 4},
-		{"seconds for longer than the account", 429, http.Header{"X-Ratelimit-User": {"TimeLeft:1"}, "Retry-After": {"20"}}, 20 * time.Second, "action", 4},
-		{"account and API alike", 429, http.Header{"X-Ratelimit-User": {"TimeLeft:20000"}, "X-Ratelimit-User-Api": {"TimeLeft:20000"}}, 20 * time.Second, "account", 4},
-		{"seconds", 400, http.Header{"Retry-After": {"20"}}, 20 * time.Second, "action", 4},
-		{"date", 400, http.Header{"Retry-After": {in(20 * time.Second)}}, 20 * time.Second, "action", 4},
-		{"far too long", 400, http.Header{"Retry-After": {"99999999999"}}, 5 * time.Minute, "action", 4},
-		{"beyond 64 bits", 400, http.Header{"Retry-After": {"99999999999999999999"}}, 5 * time.Minute, "action", 4},
-		{"account, beyond 64 bits", 400, http.Header{"X-Ratelimit-User": {"TimeLeft:99999999999999999999"}}, 5 * time.Minute, "account", 4},
-		{"unavailable, below 64 bits", 503, http.Header{"Retry-After": {"-99999999999999999999"}}, 0, "", 4},
-		{"date of a server whose clock is slow", 400, http.Header{"Date": {in(-time.Hour)}, "Retry-After": {in(20*time.Second - time.Hour)}}, 20 * time.Second, "action", 4},
-		{"date of a server whose clock is fast", 400, http.Header{"Date": {in(time.Hour)}, "Retry-After": {in(20*time.Second + time.Hour)}}, 20 * time.Second, "action", 4},
-		{"date of a server without a valid clock", 400, http.Header{"Date": {"today"}, "Retry-After": {in(20 * time.Second)}}, 20 * time.Second, "action", 4},
-		{"far date", 400, http.Header{"Retry-After": {in(1000 * time.Hour)}}, 5 * time.Minute, "action", 4},
-		{"unavailable", 503, http.Header{"Retry-After": {"20"}}, 20 * time.Second, "action", 4},
-		{"unavailable, no wait named", 503, nil, 0, "", 4},
-		{"unavailable, past date", 503, http.Header{"Retry-After": {in(-time.Hour)}}, 0, "", 4},
-		{"unavailable, nonsense", 503, http.Header{"Retry-After": {"-5"}, "X-Ratelimit-User": {"TimeLeft:-1,:,x"}}, 0, "", 4},
-		{"other failure", 500, http.Header{"Retry-After": {"3600"}, "X-Ratelimit-User": {"TimeLeft:3600000"}}, 0, "", 4},
-		{"no failure that heals", 403, http.Header{"Retry-After": {"1"}}, 0, "", 1},
+			"X-Ratelimit-User": {"Limit:1,Remain:0,TimeLeft:1000"}, "X-Ratelimit-User-Api": {"Limit:1,Remain:0,TimeLeft:60000"},
+		}, dbsapi.Pause{Action: time.Minute, Account: time.Second}, 4},
+		{"seconds for longer than the account", 429, http.Header{"X-Ratelimit-User": {"TimeLeft:1000"}, "Retry-After": {"20"}}, dbsapi.Pause{Action: 20 * time.Second, Account: time.Second}, 4},
+		{"account and API alike", 429, http.Header{"X-Ratelimit-User": {"TimeLeft:20000"}, "X-Ratelimit-User-Api": {"TimeLeft:20000"}}, dbsapi.Pause{Action: 20 * time.Second, Account: 20 * time.Second}, 4},
+		{"seconds", 400, http.Header{"Retry-After": {"20"}}, dbsapi.Pause{Action: 20 * time.Second}, 4},
+		{"date", 400, http.Header{"Retry-After": {in(20 * time.Second)}}, dbsapi.Pause{Action: 20 * time.Second}, 4},
+		{"far too long", 400, http.Header{"Retry-After": {"99999999999"}}, dbsapi.Pause{Action: 5 * time.Minute}, 4},
+		{"beyond 64 bits", 400, http.Header{"Retry-After": {"99999999999999999999"}}, dbsapi.Pause{Action: 5 * time.Minute}, 4},
+		{"account, beyond 64 bits", 400, http.Header{"X-Ratelimit-User": {"TimeLeft:99999999999999999999"}}, dbsapi.Pause{Account: 5 * time.Minute}, 4},
+		{"unavailable, below 64 bits", 503, http.Header{"Retry-After": {"-99999999999999999999"}}, dbsapi.Pause{}, 4},
+		{"date of a server whose clock is slow", 400, http.Header{"Date": {in(-time.Hour)}, "Retry-After": {in(20*time.Second - time.Hour)}}, dbsapi.Pause{Action: 20 * time.Second}, 4},
+		{"date of a server whose clock is fast", 400, http.Header{"Date": {in(time.Hour)}, "Retry-After": {in(20*time.Second + time.Hour)}}, dbsapi.Pause{Action: 20 * time.Second}, 4},
+		{"date of a server without a valid clock", 400, http.Header{"Date": {"today"}, "Retry-After": {in(20 * time.Second)}}, dbsapi.Pause{Action: 20 * time.Second}, 4},
+		{"far date", 400, http.Header{"Retry-After": {in(1000 * time.Hour)}}, dbsapi.Pause{Action: 5 * time.Minute}, 4},
+		{"unavailable", 503, http.Header{"Retry-After": {"20"}}, dbsapi.Pause{Action: 20 * time.Second}, 4},
+		{"unavailable, no wait named", 503, nil, dbsapi.Pause{}, 4},
+		{"unavailable, past date", 503, http.Header{"Retry-After": {in(-time.Hour)}}, dbsapi.Pause{}, 4},
+		{"unavailable, nonsense", 503, http.Header{"Retry-After": {"-5"}, "X-Ratelimit-User": {"TimeLeft:-1,:,x"}}, dbsapi.Pause{}, 4},
+		{"other failure", 500, http.Header{"Retry-After": {"3600"}, "X-Ratelimit-User": {"TimeLeft:3600000"}}, dbsapi.Pause{}, 4},
+		{"no failure that heals", 403, http.Header{"Retry-After": {"1"}}, dbsapi.Pause{}, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -173,8 +174,8 @@ func TestPauseAsked(t *testing.T) {
 				if err == nil || len(o.attempts) != tt.requests {
 					t.Errorf("made %d attempts, error %v", len(o.attempts), err)
 				}
-				if a := o.attempts[0]; a.Pause != tt.pause || a.PauseScope != tt.scope {
-					t.Errorf("pause is %v of %q, want %v of %q", a.Pause, a.PauseScope, tt.pause, tt.scope)
+				if got := o.attempts[0].Pause; got != tt.pause {
+					t.Errorf("pause is %+v, want %+v", got, tt.pause)
 				}
 			})
 		})
@@ -193,7 +194,7 @@ func TestPauseOfOwnChoice(t *testing.T) {
 		}
 		for i, middle := range []time.Duration{500, 1000, 2000, 4000} {
 			middle *= time.Millisecond
-			if p := o.attempts[i].Pause; p < middle/2 || p > middle*3/2 {
+			if p := o.attempts[i].Pause.Action; p < middle/2 || p > middle*3/2 {
 				t.Errorf("pause %d is %v, want %v spread by half", i, p, middle)
 			}
 		}

@@ -99,12 +99,11 @@ func (t *target) takeOver(before *target, sameHTTP bool) {
 func (p *Poller) observer(c *calls, quota config.Quota) func(dbsapi.Attempt) {
 	return func(a dbsapi.Attempt) {
 		c.count(a)
-		if a.Pause > 0 {
-			action := a.Action
-			if a.PauseScope == dbsapi.PauseAccount {
-				action = "" // all of the quota
-			}
-			p.schedule.Pause(quotaKey(quota), action, a.Pause)
+		if a.Pause.Action > 0 {
+			p.schedule.Pause(quotaKey(quota), a.Action, a.Pause.Action)
+		}
+		if a.Pause.Account > 0 {
+			p.schedule.Pause(quotaKey(quota), "", a.Pause.Account)
 		}
 		if p.options.Hooks.Attempt != nil {
 			p.options.Hooks.Attempt(a)
