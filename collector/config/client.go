@@ -37,7 +37,7 @@ func (c *Config) NewHTTPClient(dial promconfig.DialContextFunc) (*http.Client, e
 	options := c.HTTPClient.options()
 	newTransport := func(tlsConfig *tls.Config) (http.RoundTripper, error) {
 		return &http.Transport{
-			Proxy:                  options.Proxy(),
+			Proxy:                  credentials.ProxyExceptLocal(options.Proxy()),
 			DialContext:            dial,
 			TLSClientConfig:        tlsConfig,
 			TLSHandshakeTimeout:    connectTimeout,

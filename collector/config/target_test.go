@@ -211,6 +211,7 @@ func TestHTTPClient(t *testing.T) {
 		{"proxy_url: http://user:pass@proxy.example:3128", "https://dbs.example/", "proxy.example:3128"},
 		{"proxy_url: http://proxy.example:3128, no_proxy: .example", "https://dbs.example/", "dbs.example:443"},
 		{"proxy_url: http://proxy.example:3128, no_proxy: .other", "https://dbs.example/", "proxy.example:3128"},
+		{"proxy_url: http://proxy.example:3128", "http://127.0.0.1:1/", "127.0.0.1:1"},
 		{"tls_config: {min_version: TLS13}", "https://dbs.example/", "dbs.example:443"},
 	} {
 		dialed := make(map[string]bool)

@@ -38,9 +38,8 @@ type Options struct {
 	// TLS holds the certificate authorities to trust, and client
 	// certificates; nil trusts those of the system.
 	TLS *tls.Config
-	// Proxy returns the proxy for a request, nil for none. It is not asked
-	// about loopback, link-local and metadata addresses: behind a proxy,
-	// they are the proxy's, and so would be the role.
+	// Proxy returns the proxy for a request, nil for none. [ProxyExceptLocal]
+	// applies.
 	Proxy func(*http.Request) (*url.URL, error)
 	// Dial opens connections; a [net.Dialer] does where it is nil.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -62,6 +61,7 @@ func NewClient(o Options) *Client {
 		DialContext:            o.Dial,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    connectTimeout,
+		Proxy:                  ProxyExceptLocal(o.Proxy),
 		MaxResponseHeaderBytes: maxAnswer,
 		IdleConnTimeout:        idleTimeout,
 	}
@@ -71,30 +71,49 @@ func NewClient(o Options) *Client {
 	if o.Dial == nil {
 		transport.DialContext = (&net.Dialer{Timeout: connectTimeout}).DialContext
 	}
-	if o.Proxy != nil {
-		transport.Proxy = func(r *http.Request) (*url.URL, error) {
-			if isLocal(r.URL.Hostname()) {
-				return nil, nil
-			}
-			return o.Proxy(r)
-		}
-	}
 	return &Client{transport: transport, userAgent: o.UserAgent}
 }
 
 // CloseIdleConnections closes the connections that no request uses.
 func (c *Client) CloseIdleConnections() { c.transport.CloseIdleConnections() }
 
+// ProxyExceptLocal returns a function that asks proxy about all hosts but
+// loopback, link-local and metadata addresses: behind a proxy, they are the
+// proxy's, and so would be the role, and it would see tokens in plain text.
+// Nil, for no proxy, stays nil.
+func ProxyExceptLocal(proxy func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
+	if proxy == nil {
+		return nil
+	}
+	return func(r *http.Request) (*url.URL, error) {
+		if isLocal(r.URL.Hostname()) {
+			return nil, nil
+		}
+		return proxy(r)
+	}
+}
+
 // isLocal reports whether a host is this machine, its link, or the metadata
-// service of its cloud.
+// service of its cloud. A name whose last label is a number, such as 127.1 or
+// 0x7f.1, counts as local: no domain name ends so, and resolvers take it for an
+// address.
 func isLocal(host string) bool {
 	host = strings.ToLower(strings.TrimSuffix(host, ".")) // the dot at the end of a full domain name
 	addr, err := netip.ParseAddr(host)
 	if err != nil {
-		return host == "localhost" || strings.HasSuffix(host, ".localhost")
+		label := host[strings.LastIndexByte(host, '.')+1:]
+		return label == "localhost" || isNumber(label)
 	}
 	addr = addr.Unmap()
 	return addr.IsLoopback() || addr.IsLinkLocalUnicast() || addr.IsUnspecified() || addr.String() == metadataHost
+}
+
+// isNumber reports whether a label is a number, decimal or hexadecimal.
+func isNumber(label string) bool {
+	if digits, ok := strings.CutPrefix(label, "0x"); ok {
+		return strings.Trim(digits, "0123456789abcdef") == ""
+	}
+	return strings.Trim(label, "0123456789") == ""
 }
 
 // request is one request for credentials. A form makes it a POST.

@@ -81,8 +81,9 @@ func TestProxy(t *testing.T) {
 		"127.0.0.1", "127.8.8.8:8080", "[::1]", "[::ffff:127.0.0.1]", "localhost:1", "x.localhost", "169.254.169.254", "[fe80::1]",
 		"100.100.100.200", "[::ffff:100.100.100.200]", "0.0.0.0",
 		"localhost", "LOCALHOST", "Localhost:80", "localhost.", "X.LocalHost.", "100.100.100.200.", "127.0.0.1.:8080",
+		"127.1", "127.0x1:80", "0x7F000001", "2130706433", "0177.0.0.01", "0xa9.254.0xA9FE.",
 	}
-	far := []string{"keys.example", "100.100.100.201:80", "10.0.0.1", "[2001:db8::1]", "127.0.0.1.example"}
+	far := []string{"keys.example", "100.100.100.201:80", "10.0.0.1", "[2001:db8::1]", "127.0.0.1.example", "0xkeys", "127.1a"}
 	synctest.Test(t, func(t *testing.T) {
 		for _, host := range append(near, far...) {
 			n := &network{}
