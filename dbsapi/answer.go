@@ -133,10 +133,10 @@ func (d *decoder) count() (int64, error) {
 }
 
 // failure returns the error that an answer reports, nil for a good one: HTTP
-// 2xx, no status of 300 or more in the body, no deciding member that is
-// malformed, and Success true with the rows or a total of zero; or, without
-// Success, both total and list and no code that contradicts. ErrCode alone
-// means nothing, since the documented good answers carry one.
+// 2xx, no status of 300 or more in the body, no code of the gateway that
+// contradicts, no deciding member that is malformed, and Success true with the
+// rows or a total of zero; or, without Success, both total and list. ErrCode
+// alone means nothing, since the documented good answers carry one.
 func (a *answer) failure(action string, status int) *Error {
 	switch {
 	case !isGoodStatus(status):
@@ -144,7 +144,7 @@ func (a *answer) failure(action string, status int) *Error {
 	case a.bodyStatus >= 300:
 		// The operation failed behind a gateway that answered well.
 		return a.reported(action, int(min(a.bodyStatus, 999)))
-	case a.success == flagFalse, a.success == flagAbsent && !isGoodCode(a.code):
+	case a.success == flagFalse, !isGoodCode(a.code):
 		return a.reported(action, status)
 	case a.malformed:
 		return a.invalid(action, status, errNotDBS)

@@ -132,6 +132,7 @@ func TestDecodeShapes(t *testing.T) {
 		{"no Success, null", `{"TotalElements":0,"Items":null}`, notDBS},
 		{"no Success, empty text", `{"TotalElements":0,"Items":""}`, notDBS},
 		{"absurd status in the body", `{` + none + `,"HttpStatusCode":9223372036854775807}`, "server (HTTP 999)"},
+		{"Success, bad code", `{"Success":true,"Items":[],"TotalElements":0,"Code":"Forbidden.RAM"}`, "forbidden (HTTP 200, code Forbidden.RAM)"},
 		{"no Success, bad code", `{"Items":[],"TotalElements":0,"Code":"Forbidden.RAM"}`, "forbidden (HTTP 200, code Forbidden.RAM)"},
 		{"more rows than asked for", `{` + good + `,"Items":[` + strings.Repeat("{},", 100) + row + `]}`, "decode: the answer has more rows than were asked for (HTTP 200)"},
 		{"list answer", `[1]`, notDBS},
