@@ -137,15 +137,17 @@ func (s *Scheduler) ended(t *Turns, outcome Outcome) {
 	delete(s.running, t)
 	j.run = nil
 	j.end(t, outcome)
+	s.changed(j.group)
 	if s.leaving[j.Key] == t {
 		delete(s.leaving, j.Key)
 		if j = s.jobs[j.Key]; j == nil {
-			s.wakeUp()
 			return
 		}
 	}
 	s.rest(j)
-	s.wakeUp()
+	if s.idle.head() == j {
+		s.wakeUp()
+	}
 }
 
 // finished reports whether no job waits and none runs.

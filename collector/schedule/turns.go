@@ -117,7 +117,6 @@ func (t *Turns) await(ctx context.Context) (*turn, error) {
 	} else { // granted at the same moment
 		<-t.granted
 		t.turn.end(now)
-		s.wakeUp()
 	}
 	return nil, err
 }
@@ -154,7 +153,6 @@ func (t *turn) done() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t.end(s.now())
-	s.wakeUp()
 }
 
 // end takes a turn back. Only the first call counts.
@@ -173,6 +171,7 @@ func (t *turn) end(now time.Duration) {
 		t.group.slowSending--
 		t.group.slowFrom = now + took
 	}
+	t.run.scheduler.changed(t.group)
 }
 
 // took returns how long the run has spent outside the queue, in lived time.
