@@ -101,8 +101,10 @@ func TestHealthyNamesTheRun(t *testing.T) {
 func TestStateOfTheFirstPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		s := start(t, 1, 1, asks(newJournal(), "a", "Tasks"))
+		s := schedule.New()
+		setJobs(s, 1, 1, asks(newJournal(), "a", "Tasks"))
 		s.Pause("quota", "", 90*time.Second)
+		run(t, s)
 		type state struct {
 			running, tried bool
 			polls, skipped uint64

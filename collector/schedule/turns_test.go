@@ -19,11 +19,16 @@ func start(t *testing.T, rate float64, atOnce int, jobs ...schedule.Job) *schedu
 	t.Helper()
 	s := schedule.New()
 	setJobs(s, rate, atOnce, jobs...)
+	run(t, s)
+	return s
+}
+
+// run runs a scheduler until the bubble ends.
+func run(t *testing.T, s *schedule.Scheduler) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { s.Run(ctx) })
 	t.Cleanup(func() { cancel(); running.Wait() })
-	return s
 }
 
 func setJobs(s *schedule.Scheduler, rate float64, atOnce int, jobs ...schedule.Job) {
