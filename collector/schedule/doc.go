@@ -9,9 +9,10 @@
 //     turns. A first listing of more than ten pages stops after its first page
 //     and starts again after the others, the shortest first.
 //   - Due times lie on a grid of monotonic time, at a phase that is a hash of
-//     the job's key. The first poll is due at once, and each next one at least
-//     half an interval after a start. After a change of interval the earlier of
-//     the old due time and the next point of the new grid is due.
+//     the job's key, in steps of a quarter of a second. The first poll is due at
+//     once, and each next one at least half an interval after a start. After a
+//     change of interval the earlier of the old due time and the next point of
+//     the new grid is due.
 //   - A poll serves the last due time that has passed. Due times before that,
 //     and points of the grid that came too soon after a late start, are skipped
 //     and counted.

@@ -2,6 +2,8 @@ package schedule_test
 
 import (
 	"context"
+	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,6 +36,37 @@ func TestEveryJobRunsAtItsInterval(t *testing.T) {
 		s.Run(ctx)
 		if len(starts) != 10 {
 			t.Errorf("%d starts in ten minutes: %v", len(starts), starts)
+		}
+	})
+}
+
+// Jobs that are due at the same moment share a wake-up of the process.
+func TestDueTimesAreSpreadInQuartersOfASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const first = 10 * time.Second // first polls are on no grid
+		var jobs []schedule.Job
+		begin := time.Now()
+		var mu sync.Mutex
+		together := make(map[time.Duration]int)
+		for i := range 1000 {
+			jobs = append(jobs, schedule.Job{Key: fmt.Sprint(i), Action: action, Run: func(context.Context, *schedule.Turns) schedule.Outcome {
+				mu.Lock()
+				defer mu.Unlock()
+				if at := time.Since(begin).Truncate(time.Millisecond); at > first {
+					together[at]++
+				}
+				return schedule.Outcome{Answered: true}
+			}})
+		}
+		start(t, 1e9, len(jobs), jobs...)
+		time.Sleep(first + time.Minute)
+		for at, n := range together {
+			if at%(250*time.Millisecond) != 0 || n > 20 {
+				t.Errorf("%d polls at %v, want a few at every quarter of a second", n, at)
+			}
+		}
+		if len(together) < 120 {
+			t.Errorf("polls at %d moments of a minute, want most of 240", len(together))
 		}
 	})
 }
