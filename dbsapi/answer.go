@@ -1,7 +1,6 @@
 package dbsapi
 
 import (
-	"bytes"
 	"errors"
 	"slices"
 	"time"
@@ -48,10 +47,10 @@ type rows struct {
 	check    func(answer) error
 }
 
-// decodeAnswer reads an envelope with its rows. The error is [errNotDBS] for
+// answer reads an envelope with its rows. The error is [errNotDBS] for
 // anything but one JSON object, or [errTooManyRows].
-func decodeAnswer(body *bytes.Buffer, r rows) (answer, error) {
-	d := newDecoder(body)
+func (d *decoder) answer(r rows) (answer, error) {
+	d.start()
 	a := answer{pageSize: unknown, totalPages: unknown, totalElements: unknown}
 	if d.json.PeekKind() != '{' {
 		return answer{}, errNotDBS

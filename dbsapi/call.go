@@ -49,9 +49,9 @@ type call struct {
 	action, query string
 	// pages is how many pages of the list were read before.
 	pages int
-	// newRows makes the target of one attempt, so that none mixes with what a
-	// broken answer left behind.
-	newRows func() rows
+	// newRows makes the target of one attempt with an answer of that many bytes,
+	// so that none mixes with what a broken answer left behind.
+	newRows func(size int) rows
 }
 
 // do asks until there is a good answer, an error that another attempt will not fix, or no time

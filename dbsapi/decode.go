@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -23,8 +24,8 @@ const (
 	// maxID bounds an ID in bytes; none that DBS documents exceeds 64 characters.
 	// A longer one is cut: IDs are what is kept of every row.
 	maxID = 256
-	// maxWords bounds the texts that are kept to be used again; an answer has
-	// about 40 of them, a hostile one has millions.
+	// maxWords bounds the texts that a decoder keeps to be used again; an answer
+	// has about 40 of them, a hostile one has millions.
 	maxWords = 128
 	// maxEscaped is the longest that maxText can be in JSON: every byte as
 	// \u0000, and the quotes.
@@ -35,15 +36,25 @@ const (
 // single object, a number may be a string, "nothing" may be null, "", missing or the literal 无. Fields that nobody
 // asks for, the download URLs and error texts among them, are skipped without being decoded.
 type decoder struct {
-	json  *jsontext.Decoder
+	body  bytes.Buffer
+	json  jsontext.Decoder
 	words map[string]string
 	text  []byte
 }
 
-func newDecoder(body *bytes.Buffer) *decoder {
-	return &decoder{
-		json:  jsontext.NewDecoder(body, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)),
-		words: make(map[string]string),
+// decoders are pooled: what they hold of one answer, the next one has again.
+var decoders = sync.Pool{New: func() any { return &decoder{words: make(map[string]string)} }}
+
+// start begins to decode the body.
+func (d *decoder) start() {
+	d.json.Reset(&d.body, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+}
+
+// release gives the decoder back, unless it holds the memory of a large answer.
+func (d *decoder) release() {
+	if d.body.Cap() <= 2*smallAnswer {
+		d.body.Reset()
+		decoders.Put(d)
 	}
 }
 
@@ -120,7 +131,7 @@ func (d *decoder) id() (string, error) {
 	return string(text), err
 }
 
-// internedString reads a text that recurs in the answer, such as a name or a status, without a new string each time.
+// internedString reads a text that recurs in all answers, such as a name or a status, without a new string each time.
 func (d *decoder) internedString() (string, error) {
 	text, err := d.raw()
 	if isNothing(text) {
@@ -129,10 +140,11 @@ func (d *decoder) internedString() (string, error) {
 	if s, ok := d.words[string(text)]; ok {
 		return s, err
 	}
-	s := string(text)
-	if len(d.words) < maxWords {
-		d.words[s] = s
+	if len(d.words) == maxWords {
+		clear(d.words)
 	}
+	s := string(text)
+	d.words[s] = s
 	return s, err
 }
 

@@ -16,6 +16,9 @@ const (
 	// every list operation accepts (API pages), for fewer requests against a shared
 	// quota.
 	PageSize = 100
+	// rowBytes is the size of a short row in an answer, from which the number of
+	// rows is estimated: a download task or a plan has about 800 bytes.
+	rowBytes = 700
 	// maxPages ends a list that never ends: 100,000 rows, far over what a plan keeps.
 	maxPages = 1000
 	// maxReads is how many times a list is read that changes while it is read.
@@ -153,8 +156,8 @@ func (p *pager[T]) fetch(ctx context.Context, num int) ([]T, answer, error) {
 	var items []T
 	a, err := p.client.do(ctx, call{
 		pace: p.pace, action: p.list.action, query: canonicalQuery(params), pages: p.read,
-		newRows: func() rows {
-			items = make([]T, 0, PageSize)
+		newRows: func(size int) rows {
+			items = make([]T, 0, min(size/rowBytes+1, PageSize))
 			var row T
 			return rows{
 				listName: p.list.listName,

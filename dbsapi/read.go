@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"sync"
 )
 
 const (
@@ -26,27 +25,19 @@ const (
 
 var errTooLarge = errors.New("the answer exceeds 8 MiB")
 
-// buffers are pooled so that polling hundreds of plans does not allocate one per page.
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
 // read decodes an answer and decides whether it is a good one.
 func (c *Client) read(ctx context.Context, resp *http.Response, r call) (answer, *Error) {
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		// Its body is the connection itself, which the request's context does not end.
 		return answer{}, unreadable(r.action, resp.StatusCode, nil)
 	}
-	body := buffers.Get().(*bytes.Buffer)
-	defer func() {
-		if body.Cap() <= 2*smallAnswer {
-			body.Reset()
-			buffers.Put(body)
-		}
-	}()
+	d := decoders.Get().(*decoder)
+	defer d.release()
 	limit := maxAnswer
 	if !isGoodStatus(resp.StatusCode) {
 		limit = maxFailure
 	}
-	done, err := c.readBody(ctx, resp.Body, body, limit)
+	done, err := c.readBody(ctx, resp.Body, &d.body, limit)
 	defer done()
 	switch {
 	case errors.Is(err, errTooLarge):
@@ -54,8 +45,8 @@ func (c *Client) read(ctx context.Context, resp *http.Response, r call) (answer,
 	case err != nil:
 		return answer{}, transportError(r.action, err)
 	}
-	rows := r.newRows()
-	a, err := decodeAnswer(body, rows)
+	rows := r.newRows(d.body.Len())
+	a, err := d.answer(rows)
 	if err != nil {
 		return answer{}, unreadable(r.action, resp.StatusCode, err)
 	}
