@@ -42,7 +42,7 @@ var errTooManyRows = errors.New("the answer has more rows than were asked for")
 // a good answer makes sense with them.
 type rows struct {
 	listName string
-	field    func(d *decoder, name string) (known bool, err error)
+	field    func(d *decoder, name []byte) (known bool, err error)
 	next     func() error
 	check    func(answer) error
 }
@@ -55,7 +55,7 @@ func (d *decoder) answer(r rows) (answer, error) {
 	if d.json.PeekKind() != '{' {
 		return answer{}, errNotDBS
 	}
-	err := d.object(func(name string) error { return a.member(d, name, r) })
+	err := d.object(func(name []byte) error { return a.member(d, name, r) })
 	switch {
 	case errors.Is(err, errTooManyRows):
 		return answer{}, errTooManyRows
@@ -65,12 +65,12 @@ func (d *decoder) answer(r rows) (answer, error) {
 	return a, d.end()
 }
 
-func (a *answer) member(d *decoder, name string, r rows) (err error) {
+func (a *answer) member(d *decoder, name []byte, r rows) (err error) {
 	if a.again(name) {
 		a.malformed = true
 		return d.skip()
 	}
-	switch name {
+	switch string(name) {
 	case "Success":
 		a.success, err = d.flag()
 	case "Items":
@@ -98,8 +98,8 @@ func (a *answer) member(d *decoder, name string, r rows) (err error) {
 
 // again reports whether a member that decides whether the answer is good was
 // read before: parsers differ in which of the two counts.
-func (a *answer) again(name string) bool {
-	switch name {
+func (a *answer) again(member []byte) bool {
+	switch name := string(member); name {
 	case "Success", "Items", "TotalElements", "HttpStatusCode":
 		if slices.Contains(a.read, name) {
 			return true

@@ -123,7 +123,7 @@ func (c *Client) send(
 
 	attempt.Sent = true
 	defer func(sent time.Time) { attempt.Duration = time.Since(sent) }(time.Now())
-	resp, err := c.http.Do(req)
+	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
 		return answer{}, cred, transportError(r.action, err)
 	}

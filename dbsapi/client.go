@@ -27,10 +27,10 @@ type Options struct {
 	Endpoint string
 	// Credentials sign the requests.
 	Credentials credentials.Provider
-	// HTTPClient sends the requests; http.DefaultClient if nil. Redirects are
-	// not followed, and its Timeout and Jar are not used. Its transport should
-	// close idle connections after [IdleConnTimeout] and bound the header of
-	// an answer (MaxResponseHeaderBytes), as the client bounds the body.
+	// HTTPClient sends the requests; http.DefaultTransport if nil. Only its
+	// transport is used: it should close idle connections after
+	// [IdleConnTimeout] and bound the header of an answer
+	// (MaxResponseHeaderBytes), as the client bounds the body.
 	HTTPClient *http.Client
 	// Observe is called after every attempt, from the goroutine that made it
 	// and before the attempt's turn ends. It may be nil.
@@ -43,9 +43,11 @@ type Options struct {
 type Client struct {
 	endpoint    *url.URL
 	credentials credentials.Provider
-	http        http.Client
-	observe     func(Attempt)
-	userAgent   string
+	// transport follows no redirects: a signature covers the host, and the
+	// headers with tokens must not go to another one.
+	transport http.RoundTripper
+	observe   func(Attempt)
+	userAgent string
 	// large holds a token for every large answer in memory.
 	large chan struct{}
 }
@@ -58,16 +60,15 @@ func New(o Options) (*Client, error) {
 	}
 	c := &Client{
 		endpoint:    endpoint,
+		transport:   http.DefaultTransport,
 		credentials: o.Credentials,
 		observe:     o.Observe,
 		userAgent:   o.UserAgent,
 		large:       make(chan struct{}, maxLargeAnswers),
 	}
-	if o.HTTPClient != nil {
-		c.http.Transport = o.HTTPClient.Transport
+	if o.HTTPClient != nil && o.HTTPClient.Transport != nil {
+		c.transport = o.HTTPClient.Transport
 	}
-	// A signature covers the host, and net/http would carry the token headers along to another one.
-	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	if c.observe == nil {
 		c.observe = func(Attempt) {}
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -25,7 +26,7 @@ const (
 	// A longer one is cut: IDs are what is kept of every row.
 	maxID = 256
 	// maxWords bounds the texts that a decoder keeps to be used again; an answer
-	// has about 40 of them, a hostile one has millions.
+	// has about 20 of them, a hostile one has millions.
 	maxWords = 128
 	// maxEscaped is the longest that maxText can be in JSON: every byte as
 	// \u0000, and the quotes.
@@ -58,13 +59,14 @@ func (d *decoder) release() {
 	}
 }
 
-// object reads an object and calls field with the name of each member; field reads or skips the value.
-func (d *decoder) object(field func(name string) error) error {
+// object reads an object and calls field with the name of each member, which is valid until field reads or skips the
+// value.
+func (d *decoder) object(field func(name []byte) error) error {
 	if _, err := d.json.ReadToken(); err != nil {
 		return errNotDBS
 	}
 	for d.json.PeekKind() != '}' {
-		name, err := d.internedString()
+		name, err := d.raw()
 		if err != nil {
 			return err
 		}
@@ -100,14 +102,22 @@ func (d *decoder) raw() ([]byte, error) {
 	case value.Kind() == 'n', len(value) > maxEscaped:
 		return nil, nil
 	case value.Kind() == '"':
-		// The error is about invalid UTF-8, which comes out replaced.
-		d.text, _ = jsontext.AppendUnquote(d.text[:0], value)
-		text = d.text
+		text = d.unquote(value)
 	}
 	if len(text) > maxText {
 		return nil, nil
 	}
 	return text, nil
+}
+
+// unquote decodes a JSON string. Most have no escapes.
+func (d *decoder) unquote(value jsontext.Value) []byte {
+	if bytes.IndexByte(value, '\\') < 0 && utf8.Valid(value) {
+		return value[1 : len(value)-1]
+	}
+	// The error is about invalid UTF-8, which comes out replaced.
+	d.text, _ = jsontext.AppendUnquote(d.text[:0], value)
+	return d.text
 }
 
 // string reads a text. The literals that the console shows for "nothing" are read as nothing.
@@ -131,7 +141,7 @@ func (d *decoder) id() (string, error) {
 	return string(text), err
 }
 
-// internedString reads a text that recurs in all answers, such as a name or a status, without a new string each time.
+// internedString reads a text that recurs in all answers, such as a status, without a new string each time.
 func (d *decoder) internedString() (string, error) {
 	text, err := d.raw()
 	if isNothing(text) {
@@ -270,9 +280,9 @@ func (d *decoder) list(r rows, depth int) error {
 // alone is no list: it may be an error.
 func (d *decoder) element(r rows, depth int, isRow bool) error {
 	wraps, hasFields, empty := false, false, true
-	err := d.object(func(name string) error {
+	err := d.object(func(name []byte) error {
 		empty = false
-		if name == r.listName {
+		if string(name) == r.listName {
 			wraps = true
 			_, err := d.items(r, depth+1)
 			return err

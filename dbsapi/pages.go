@@ -50,7 +50,7 @@ type listOperation[T comparable] struct {
 	action   string
 	params   map[string]string
 	listName string
-	field    func(row *T, d *decoder, name string) (known bool, err error)
+	field    func(row *T, d *decoder, name []byte) (known bool, err error)
 	id       func(T) string
 }
 
@@ -161,7 +161,7 @@ func (p *pager[T]) fetch(ctx context.Context, num int) ([]T, answer, error) {
 			var row T
 			return rows{
 				listName: p.list.listName,
-				field:    func(d *decoder, name string) (bool, error) { return p.list.field(&row, d, name) },
+				field:    func(d *decoder, name []byte) (bool, error) { return p.list.field(&row, d, name) },
 				next: func() error {
 					if len(items) == PageSize {
 						return errTooManyRows

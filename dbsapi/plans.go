@@ -45,8 +45,8 @@ func (c *Client) BackupPlans(ctx context.Context, q PlanQuery, pace Pace) iter.S
 }
 
 // field takes one member of a row.
-func (p *BackupPlan) field(d *decoder, name string) (known bool, err error) {
-	switch name {
+func (p *BackupPlan) field(d *decoder, name []byte) (known bool, err error) {
+	switch string(name) {
 	case "BackupPlanId":
 		p.ID, err = d.id()
 	case "BackupPlanName":

@@ -105,8 +105,8 @@ func (c *Client) DownloadTasks(ctx context.Context, q TaskQuery, pace Pace) iter
 }
 
 // field takes one member of a row.
-func (t *DownloadTask) field(d *decoder, name string) (known bool, err error) {
-	switch name {
+func (t *DownloadTask) field(d *decoder, name []byte) (known bool, err error) {
+	switch string(name) {
 	case "BackupSetDownloadTaskId":
 		t.ID, err = d.id()
 	case "BackupSetDownloadTaskName":
