@@ -136,8 +136,11 @@ func (s *Scheduler) ended(t *Turns, outcome Outcome) {
 	t.over = true
 	delete(s.running, t)
 	j.run = nil
+	slow := j.slow
 	j.end(t, outcome)
-	s.changed(j.group)
+	if s.once || j.slow != slow {
+		s.wakeUp()
+	}
 	if s.leaving[j.Key] == t {
 		delete(s.leaving, j.Key)
 		if j = s.jobs[j.Key]; j == nil {

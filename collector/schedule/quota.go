@@ -2,7 +2,6 @@ package schedule
 
 import (
 	"math"
-	"slices"
 	"time"
 )
 
@@ -64,11 +63,6 @@ func (g *group) lane(action string, k kind) *queue {
 	l := &lane{queue: queue{before: urgentBefore}, action: action, kind: k}
 	g.lanes = append(g.lanes, l)
 	return &l.queue
-}
-
-// waits reports whether a job waits for a turn.
-func (g *group) waits() bool {
-	return slices.ContainsFunc(g.lanes, func(l *lane) bool { return len(l.jobs) > 0 })
 }
 
 // next returns the job that gets the slot, or when to look again. It looks at

@@ -166,12 +166,14 @@ func (t *turn) end(now time.Duration) {
 	if took > slowRequest {
 		t.run.sawSlow = true
 	}
+	if t.slow || t.group.sending >= t.group.max {
+		t.run.scheduler.wakeUp() // others may have waited for it
+	}
 	t.group.sending--
 	if t.slow {
 		t.group.slowSending--
 		t.group.slowFrom = now + took
 	}
-	t.run.scheduler.changed(t.group)
 }
 
 // took returns how long the run has spent outside the queue, in lived time.
