@@ -51,7 +51,7 @@ type call struct {
 	pages int
 	// newRows makes the target of one attempt with an answer of that many bytes,
 	// so that none mixes with what a broken answer left behind.
-	newRows func(size int) rows
+	newRows func(length int) rows
 }
 
 // do asks until there is a good answer, an error that another attempt will not fix, or no time

@@ -156,8 +156,8 @@ func (p *pager[T]) fetch(ctx context.Context, num int) ([]T, answer, error) {
 	var items []T
 	a, err := p.client.do(ctx, call{
 		pace: p.pace, action: p.list.action, query: canonicalQuery(params), pages: p.read,
-		newRows: func(size int) rows {
-			items = make([]T, 0, min(size/rowBytes+1, PageSize))
+		newRows: func(length int) rows {
+			items = make([]T, 0, min(length/rowBytes+1, PageSize))
 			var row T
 			return rows{
 				listName: p.list.listName,
