@@ -33,38 +33,41 @@ func Demo(now time.Time) *Simulator {
 		incremental = "cbs_backup_sub_cont"
 	)
 	orders := Life{
-		Name: "orders", Start: now.Add(-time.Hour), Every: 15 * time.Second, Keep: 130,
+		Name: "orders", Start: now.Add(-time.Hour), Every: 15 * time.Second,
 		JobType: incremental, DBType: "MySQL", Format: "Native", Way: "auto", GatewayID: 160813,
 		MinBytes: 40 * megabyte, MaxBytes: 900 * megabyte, BytesPerSecond: 20 * megabyte,
 		Checking: 5 * time.Second, Queued: 12 * time.Second, FailEvery: 17,
 	}
 	reports := Life{
-		Name: "reports", Start: now.Add(-30*24*time.Hour - 2*time.Hour), Every: 24 * time.Hour, Keep: 30,
+		Name: "reports", Start: now.Add(-30*24*time.Hour - 2*time.Hour), Every: 24 * time.Hour,
 		JobType: full, DBType: "PostgreSQL", Format: "SQL", Way: "auto", GatewayID: 160813,
 		MinBytes: 2 * terabyte, MaxBytes: 3 * terabyte, BytesPerSecond: 150 * megabyte,
 		Checking: 4 * time.Minute, Queued: 20 * time.Minute, FailEvery: 14,
 	}
 	users := Life{
-		Name: "users", Start: now.Add(-2 * time.Hour), Every: 35 * time.Second, Keep: 60,
+		Name: "users", Start: now.Add(-2 * time.Hour), Every: 35 * time.Second,
 		JobType: full, DBType: "MongoDB", Format: "JSON", Way: "manual",
 		MinBytes: 5 * gigabyte, MaxBytes: 60 * gigabyte, BytesPerSecond: gigabyte,
 		Checking: 8 * time.Second, Queued: 24 * time.Second, FailEvery: 9, PauseEvery: 25, PrecheckEvery: 12,
 	}
 	billing := Life{
-		Name: "billing", Start: now.Add(-3 * time.Hour), Every: 90 * time.Second, Keep: 230,
+		Name: "billing", Start: now.Add(-3 * time.Hour), Every: 90 * time.Second,
 		JobType: full, DBType: "MySQL", Format: "CSV", Way: "auto", GatewayID: 160814,
 		MinBytes: 100 * gigabyte, MaxBytes: 700 * gigabyte, BytesPerSecond: 5 * gigabyte,
 		Checking: 6 * time.Second, Queued: 20 * time.Second, FailEvery: 40, PauseEvery: 60,
+	}
+	keep := func(l Life, newest int) func(time.Time) []Task {
+		return l.History(NewestFirst, Retention{Newest: newest}).Tasks
 	}
 	return New(nil, Account{
 		AccessKeyID:     "demo",
 		AccessKeySecret: "demo-secret",
 		Plans: []Plan{
-			{ID: "dbsdemoorders01", Name: "orders-mysql", Region: "cn-hangzhou", DatabaseType: "MySQL", AutoDownload: true, Tasks: orders.Tasks},
-			{ID: "dbsdemoreport01", Name: "reports-postgresql", Region: "cn-hangzhou", DatabaseType: "PostgreSQL", AutoDownload: true, Tasks: reports.Tasks},
+			{ID: "dbsdemoorders01", Name: "orders-mysql", Region: "cn-hangzhou", DatabaseType: "MySQL", AutoDownload: true, Tasks: keep(orders, 130)},
+			{ID: "dbsdemoreport01", Name: "reports-postgresql", Region: "cn-hangzhou", DatabaseType: "PostgreSQL", AutoDownload: true, Tasks: keep(reports, 30)},
 			{ID: "dbsdemoempty001", Name: "archive-oracle", Region: "cn-hangzhou", DatabaseType: "Oracle"},
-			{ID: "dbsdemousers001", Name: "users-mongodb", Region: "cn-shanghai", DatabaseType: "MongoDB", Tasks: users.Tasks},
-			{ID: "dbsdemobilling1", Name: "billing-mysql", Region: "cn-shanghai", DatabaseType: "MySQL", AutoDownload: true, Tasks: billing.Tasks},
+			{ID: "dbsdemousers001", Name: "users-mongodb", Region: "cn-shanghai", DatabaseType: "MongoDB", Tasks: keep(users, 60)},
+			{ID: "dbsdemobilling1", Name: "billing-mysql", Region: "cn-shanghai", DatabaseType: "MySQL", AutoDownload: true, Tasks: keep(billing, 230)},
 		},
 	})
 }

@@ -2,20 +2,18 @@ package dbssim
 
 import (
 	"fmt"
-	"hash/fnv"
 	"time"
 )
 
-// Life makes download tasks that move on as time passes: every one is created, prechecked, queued and run, and then
-// finishes, fails or stays where it got stuck. It is a function of time alone, so that nothing needs to be stored.
+// Life makes download tasks that move on as time passes: each is created,
+// prechecked, queued and run, and then finishes, fails or stays where it got
+// stuck. A task is a function of time alone; [Life.History] lists them.
 type Life struct {
 	// Name seeds sizes and IDs; two lives of the same name make the same tasks.
 	Name string
 	// Start is when the first task was created, and Every how long each next one comes after it.
 	Start time.Time
 	Every time.Duration
-	// Keep is how many tasks the API remembers, newest first.
-	Keep int
 	// JobType, DBType, Format and Way describe every task.
 	JobType, DBType, Format, Way string
 	// GatewayID is the backup gateway of automatic downloads.
@@ -28,17 +26,71 @@ type Life struct {
 	FailEvery, PauseEvery, PrecheckEvery int
 }
 
-// Tasks returns the tasks that exist at a time, newest first.
-func (l Life) Tasks(now time.Time) []Task {
-	if now.Before(l.Start) {
-		return nil
+// History returns the list of the tasks. It moves on with the times that it is
+// asked for, which must not go back.
+func (l Life) History(order Order, retention Retention) *History {
+	return &History{order: order, retention: retention, life: &follower{life: l}}
+}
+
+// follower remembers which part of a life was seen.
+type follower struct {
+	life Life
+	// next is the number of the first task that was not seen.
+	next int
+	// open are the tasks that can still change.
+	open []openTask
+}
+
+// openTask is a task as it was seen last.
+type openTask struct {
+	number int
+	status string
+}
+
+// advance returns the tasks that are new or have changed. If newest is over 0, it
+// skips the new ones before that many. A change of a task that is no longer listed
+// is skipped, too.
+func (f *follower) advance(now time.Time, newest int, listed func(id string) bool) []Task {
+	var tasks []Task
+	seen := f.open
+	f.open = nil
+	for _, o := range seen {
+		t := f.life.task(o.number, now)
+		if t.Status != o.status {
+			if !listed(t.ID) {
+				continue
+			}
+			tasks = append(tasks, t)
+		}
+		f.follow(o.number, t)
 	}
-	newest := int(now.Sub(l.Start) / l.Every)
-	tasks := make([]Task, 0, l.Keep)
-	for i := newest; i >= 0 && len(tasks) < l.Keep; i-- {
-		tasks = append(tasks, l.task(i, now))
+	created := f.life.created(now)
+	if newest > 0 {
+		f.next = max(f.next, created-newest)
+	}
+	for ; f.next < created; f.next++ {
+		t := f.life.task(f.next, now)
+		tasks = append(tasks, t)
+		f.follow(f.next, t)
 	}
 	return tasks
+}
+
+// follow keeps an eye on a task that can still change.
+func (f *follower) follow(number int, t Task) {
+	switch t.Status {
+	case "finish", "stop", "init", "pause":
+	default:
+		f.open = append(f.open, openTask{number: number, status: t.Status})
+	}
+}
+
+// created returns how many tasks were created until a time.
+func (l Life) created(now time.Time) int {
+	if now.Before(l.Start) {
+		return 0
+	}
+	return int(now.Sub(l.Start)/l.Every) + 1
 }
 
 // task returns the i-th task as it is at a time.
@@ -102,12 +154,4 @@ func (l Life) status(i int, t Task, now time.Time) (string, time.Time) {
 // every reports whether the i-th task is one of each n; the first is not.
 func every(i, n int) bool { return n > 0 && i%n == n-1 }
 
-func (l Life) hash(i int) uint64 {
-	h := fnv.New64a()
-	fmt.Fprintf(h, "%s/%d", l.Name, i)
-	// FNV alone leaves neighbouring numbers alike in the high bits.
-	x := h.Sum64()
-	x ^= x >> 31
-	x *= 0x9e3779b97f4a7c15
-	return x ^ x>>29
-}
+func (l Life) hash(i int) uint64 { return mix(fmt.Sprintf("%s/%d", l.Name, i)) }

@@ -17,7 +17,9 @@ type Plan struct {
 	Status       string
 	DatabaseType string
 	AutoDownload bool
-	// Tasks returns the plan's download tasks at a time, newest first; nil means none.
+	// Tasks returns the plan's download tasks at a time, in the order of the
+	// list; nil means none. Every request calls it, so a long list should be a
+	// [History].
 	Tasks func(now time.Time) []Task
 }
 
@@ -37,6 +39,9 @@ type Task struct {
 	Created, Finished     time.Time
 	// Raw replaces members of the row by name; a nil value removes the member.
 	Raw map[string]any
+
+	// arrival and change number the tasks and changes of a History.
+	arrival, change int64
 }
 
 // row writes a task as the API does, with the members that must never leave a client: capability URLs, a directory
@@ -102,28 +107,25 @@ func (s *Simulator) listTasks(account *Account, call Request, params url.Values,
 	if (call.PlanID == "") == (call.TaskID == "") {
 		return nil, gateway(http.StatusBadRequest, "MissingBackupPlanId", "BackupPlanId or BackupSetDownloadTaskId is mandatory for this action.")
 	}
-	now := s.now()
-	found := false
-	var rows []map[string]any
 	for _, p := range account.Plans {
 		if call.PlanID != "" && p.ID != call.PlanID {
 			continue
 		}
-		found = found || call.PlanID != ""
-		if p.Tasks == nil {
-			continue
+		var tasks []Task
+		if p.Tasks != nil {
+			tasks = p.Tasks(s.now())
 		}
-		for _, t := range p.Tasks(now) {
-			if call.TaskID == "" || t.ID == call.TaskID {
-				rows = append(rows, t.row(p.ID))
-				found = true
+		if call.TaskID != "" {
+			i := slices.IndexFunc(tasks, func(t Task) bool { return t.ID == call.TaskID })
+			if i < 0 {
+				continue
 			}
+			tasks = tasks[i : i+1]
 		}
+		row := func(i int) map[string]any { return tasks[i].row(p.ID) }
+		return page(len(tasks), row, "BackupSetDownloadTaskDetail", call.Page, size, fault), nil
 	}
-	if !found {
-		return nil, gateway(http.StatusBadRequest, "Param.NotFound", "The specified parameter BackupPlanId value is not valid.")
-	}
-	return page(rows, "BackupSetDownloadTaskDetail", call.Page, size, fault), nil
+	return nil, gateway(http.StatusBadRequest, "Param.NotFound", "The specified parameter BackupPlanId value is not valid.")
 }
 
 // listPlans answers DescribeBackupPlanList.
@@ -154,24 +156,23 @@ func (s *Simulator) listPlans(account *Account, call Request, params url.Values,
 			"ErrMessage":                FreeText,
 		})
 	}
-	return page(rows, "BackupPlanDetail", call.Page, size, fault), nil
+	return page(len(rows), func(i int) map[string]any { return rows[i] }, "BackupPlanDetail", call.Page, size, fault), nil
 }
 
-// page cuts one page out of the rows and wraps it. ErrCode is filled in good answers too, as the documented samples have it.
-func page(rows []map[string]any, listName string, num, size int, fault *Fault) map[string]any {
+// page makes the rows of one page out of total and wraps them. ErrCode is filled
+// in good answers too, as the documented samples have it.
+func page(total int, row func(i int) map[string]any, listName string, num, size int, fault *Fault) map[string]any {
 	if fault != nil {
 		num = fault.pageNum(num)
 		if fault.MaxPageSize > 0 {
 			size = min(size, fault.MaxPageSize)
 		}
 	}
-	from := len(rows)
-	if num <= len(rows)/size {
-		from = num * size
-	}
-	items := rows[from:min(from+size, len(rows))]
-	if items == nil {
-		items = []map[string]any{}
+	items := []map[string]any{}
+	if num <= total/size {
+		for i := num * size; i < min(num*size+size, total); i++ {
+			items = append(items, row(i))
+		}
 	}
 	envelope := map[string]any{
 		"HttpStatusCode": http.StatusOK,
@@ -181,8 +182,8 @@ func page(rows []map[string]any, listName string, num, size int, fault *Fault) m
 		"ErrMessage":     "The specified parameter %s value is not valid.",
 		"PageNum":        num,
 		"PageSize":       size,
-		"TotalPages":     (len(rows) + size - 1) / size,
-		"TotalElements":  len(rows),
+		"TotalPages":     (total + size - 1) / size,
+		"TotalElements":  total,
 		"Items":          map[string]any{listName: items},
 	}
 	if fault != nil && fault.Envelope != nil {

@@ -171,53 +171,6 @@ func TestSignatureV1(t *testing.T) {
 	}
 }
 
-// Every task of a life passes through its statuses in the documented order and stays where it ended.
-func TestLife(t *testing.T) {
-	start := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
-	life := dbssim.Life{
-		Name: "test", Start: start, Every: time.Minute, Keep: 200, JobType: "cbs_backup_sub_cont", Way: "auto", GatewayID: 7,
-		MinBytes: 1000, MaxBytes: 4000, BytesPerSecond: 100,
-		Checking: 4 * time.Second, Queued: 8 * time.Second, FailEvery: 3, PauseEvery: 4, PrecheckEvery: 5,
-	}
-	order := map[string]int{"checking": 0, "check_pass": 1, "init": 1, "schedule": 2, "running": 3, "pause": 4, "stop": 4, "finish": 4}
-	seen := make(map[string]string)
-	ends := make(map[string]int)
-	for now := start; now.Before(start.Add(time.Hour)); now = now.Add(time.Second) {
-		for _, task := range life.Tasks(now) {
-			old := seen[task.ID]
-			rank, known := order[task.Status]
-			if !known || old != "" && (order[old] > rank || order[old] == 4 && old != task.Status) {
-				t.Fatalf("%s went from %q to %q", task.ID, old, task.Status)
-			}
-			ended := task.Status == "finish" || task.Status == "stop"
-			if ended == task.Finished.IsZero() || ended && (task.Finished.After(now) || task.Finished.Before(task.Created)) {
-				t.Fatalf("%s is %s, created %v, finished %v at %v", task.ID, task.Status, task.Created, task.Finished, now)
-			}
-			if task.Bytes < 1000 || task.Bytes > 4000 {
-				t.Fatalf("size is %d", task.Bytes)
-			}
-			if old != task.Status {
-				ends[task.Status]++
-			}
-			seen[task.ID] = task.Status
-		}
-	}
-	if len(seen) != 60 {
-		t.Errorf("made %d tasks in an hour, want 60", len(seen))
-	}
-	for status := range order {
-		if ends[status] == 0 {
-			t.Errorf("no task was ever %s", status)
-		}
-	}
-	if got := life.Tasks(start.Add(-time.Second)); got != nil {
-		t.Errorf("before the start there are %v", got)
-	}
-	if got := len(life.Tasks(start.Add(10 * time.Hour))); got != 200 {
-		t.Errorf("keeps %d tasks, want 200", got)
-	}
-}
-
 // The simulator answers every request with JSON and does not panic.
 func FuzzServeHTTP(f *testing.F) {
 	f.Add("POST", "BackupPlanId=dbsqhnuhyw3abcd&PageNum=0&PageSize=100", signedRequest().Header.Get("Authorization"), "", "2026-01-02T03:04:05Z")

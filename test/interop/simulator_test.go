@@ -46,7 +46,7 @@ func serve(t *testing.T) (*dbssim.Simulator, string) {
 func simulatedTasks() []dbssim.Task {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC)
 	life := dbssim.Life{
-		Name: "interop", Start: start, Every: time.Minute, Keep: taskCount - 1,
+		Name: "interop", Start: start, Every: time.Minute,
 		JobType: "cbs_backup_sub_cont", DBType: "MySQL", Format: "Native", Way: "auto", GatewayID: 160813,
 		MinBytes: 1, MaxBytes: 9_007_199_254_740_991, BytesPerSecond: 9_007_199_254_740,
 		Checking: 2 * time.Minute, Queued: 8 * time.Minute, FailEvery: 7, PauseEvery: 11, PrecheckEvery: 13,
@@ -55,7 +55,8 @@ func simulatedTasks() []dbssim.Task {
 		ID: "uodd", Name: `备份 "a" \ <b> & 😀 +%2B`, BackupSetID: "1h7za2yws", JobType: "cbs_backup_sub_full", DBType: "N/A",
 		Format: "CSV", Status: "archived", Way: "manual", Created: start,
 	}
-	return append(life.Tasks(start.Add(taskCount*time.Minute)), odd)
+	list := life.History(dbssim.NewestFirst, dbssim.Retention{Newest: taskCount - 1})
+	return append(list.Tasks(start.Add(taskCount*time.Minute)), odd)
 }
 
 // simulatedPlans are those of the region, and as many of another one that shares its endpoint.
