@@ -226,6 +226,18 @@ func TestTaskQuery(t *testing.T) {
 	if n := len(sim.Requests()); n != 1 {
 		t.Errorf("made %d requests, want 1", n)
 	}
+	sim.SetFault("task0203", dbssim.Failing(http.StatusForbidden, "Forbidden.RAM"))
+	for id, want := range map[string]int{"task0203": http.StatusForbidden, "task0204": 0} {
+		for _, err := range c.DownloadTasks(t.Context(), dbsapi.TaskQuery{TaskID: id}, dbsapi.Pace{}) {
+			status := 0
+			if e := (*dbsapi.Error)(nil); errors.As(err, &e) {
+				status = e.HTTPStatus
+			}
+			if status != want {
+				t.Errorf("%s: %v, want status %d", id, err, want)
+			}
+		}
+	}
 }
 
 func TestBackupPlans(t *testing.T) {

@@ -54,7 +54,28 @@ func WrongTotals(pages, elements int) Fault {
 	return Fault{Envelope: func(e map[string]any) { e["TotalPages"], e["TotalElements"] = pages, elements }}
 }
 
-// SetFault makes requests fail that are about key: a plan's ID, an action's name, or [Everything].
+// TotalTooHigh answers with totals that are too high by a number of tasks, or too
+// low if it is below 0.
+func TotalTooHigh(by int) Fault {
+	return totals(func(elements int) int { return max(elements+by, 0) })
+}
+
+// TotalCapped answers with totals of at most a number of tasks, as if the API
+// stopped counting there.
+func TotalCapped(limit int) Fault {
+	return totals(func(elements int) int { return min(elements, limit) })
+}
+
+// totals answers with the number of tasks that change returns, and the number of
+// pages that goes with it.
+func totals(change func(elements int) int) Fault {
+	return Fault{Envelope: func(e map[string]any) {
+		elements, size := change(e["TotalElements"].(int)), e["PageSize"].(int)
+		e["TotalPages"], e["TotalElements"] = (elements+size-1)/size, elements
+	}}
+}
+
+// SetFault makes requests fail that are about key: the ID of a plan or task, an action's name, or [Everything].
 func (s *Simulator) SetFault(key string, f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -72,7 +93,7 @@ func (s *Simulator) ClearFault(key string) {
 func (s *Simulator) faultFor(call Request) *Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, key := range []string{call.PlanID, call.Action, Everything} {
+	for _, key := range []string{call.PlanID, call.TaskID, call.Action, Everything} {
 		f, ok := s.faults[key]
 		if !ok {
 			continue

@@ -234,3 +234,28 @@ func TestHistoryIsConcurrent(t *testing.T) {
 		t.Errorf("%d tasks are left", got)
 	}
 }
+
+func TestTotals(t *testing.T) {
+	tests := []struct {
+		name  string
+		fault dbssim.Fault
+		want  string
+	}{
+		{"right", dbssim.Fault{}, "200: 250 rows on 3 pages"},
+		{"one too high", dbssim.TotalTooHigh(1), "200: 251 rows on 3 pages"},
+		{"51 too high", dbssim.TotalTooHigh(51), "200: 301 rows on 4 pages"},
+		{"too low", dbssim.TotalTooHigh(-50), "200: 200 rows on 2 pages"},
+		{"below nothing", dbssim.TotalTooHigh(-1000), "200: 0 rows on 0 pages"},
+		{"capped", dbssim.TotalCapped(100), "200: 100 rows on 1 pages"},
+		{"below the cap", dbssim.TotalCapped(1000), "200: 250 rows on 3 pages"},
+		{"any", dbssim.WrongTotals(7, 9), "200: 9 rows on 7 pages"},
+	}
+	for _, tt := range tests {
+		s := simulator(signedAt)
+		s.SetPlan(dbssim.Plan{ID: "dbsqhnuhyw3abcd", Tasks: dbssim.Fixed(make([]dbssim.Task, 250)...)})
+		s.SetFault("dbsqhnuhyw3abcd", tt.fault)
+		if got := ask(t, s, signedRequest()); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
