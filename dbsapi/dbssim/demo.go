@@ -56,6 +56,14 @@ func Demo(now time.Time) *Simulator {
 		MinBytes: 100 * gigabyte, MaxBytes: 700 * gigabyte, BytesPerSecond: 5 * gigabyte,
 		Checking: 6 * time.Second, Queued: 20 * time.Second, FailEvery: 40, PauseEvery: 60,
 	}
+	// A task takes 70 to 230 s, so about five have not ended; the other ten
+	// thousand of those that are kept have.
+	ledger := Life{
+		Name: "ledger", Start: now.Add(-10_005 * 30 * time.Second), Every: 30 * time.Second,
+		JobType: incremental, DBType: "MySQL", Format: "Native", Way: "auto", GatewayID: 160814,
+		MinBytes: 400 * megabyte, MaxBytes: 2 * gigabyte, BytesPerSecond: 10 * megabyte,
+		Checking: 10 * time.Second, Queued: 20 * time.Second,
+	}
 	keep := func(l Life, newest int) func(time.Time) []Task {
 		return l.History(NewestFirst, Retention{Newest: newest}).Tasks
 	}
@@ -68,6 +76,7 @@ func Demo(now time.Time) *Simulator {
 			{ID: "dbsdemoempty001", Name: "archive-oracle", Region: "cn-hangzhou", DatabaseType: "Oracle"},
 			{ID: "dbsdemousers001", Name: "users-mongodb", Region: "cn-shanghai", DatabaseType: "MongoDB", Tasks: keep(users, 60)},
 			{ID: "dbsdemobilling1", Name: "billing-mysql", Region: "cn-shanghai", DatabaseType: "MySQL", AutoDownload: true, Tasks: keep(billing, 230)},
+			{ID: "dbsdemoledger01", Name: "ledger-mysql", Region: "cn-shanghai", DatabaseType: "MySQL", AutoDownload: true, Tasks: keep(ledger, 10_005)},
 		},
 	})
 }

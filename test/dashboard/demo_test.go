@@ -91,7 +91,7 @@ func variablesHaveValues(t *testing.T, prometheus *server) {
 		"region_id": {"cn-hangzhou", "cn-shanghai"},
 		"plan": {
 			"dbsdemobilling1 billing-mysql", "dbsdemodeleted1 deleted-upstream", "dbsdemoempty001 archive-oracle",
-			"dbsdemoorders01 orders-mysql", "dbsdemoreport01 reports-postgresql", "dbsdemousers001 users-mongodb",
+			"dbsdemoledger01 ledger-mysql", "dbsdemoorders01 orders-mysql", "dbsdemoreport01 reports-postgresql", "dbsdemousers001 users-mongodb",
 		},
 	}
 	got := map[string][]string{}
