@@ -56,7 +56,7 @@ bench: ## Measure one page of 100 tasks beside the official clients, and run eve
 	cd test && go run ./bench
 	go test -run '^$$' -bench . -benchmem ./...
 
-scale: ## Measure what one process carries; the figures in docs/scaling.md.
+scale: ## Measure what one process carries; the figures in docs/scaling.md: 20 minutes on two idle cores.
 	cd test && go run ./scale
 
 fmt: $(TOOLS_BIN)/golangci-lint-$(GOLANGCI_LINT) ## Format both modules.

@@ -1,225 +1,99 @@
-// Command scale measures what one exporter carries: it starts the real binary against a simulated endpoint with more
-// and more plans and prints what polls and a scrape cost. The figures in docs/scaling.md come from it.
+// Command scale measures what one exporter carries. It runs the real binary
+// against a simulated endpoint and prints the figures of docs/scaling.md as
+// tables:
+//
+//   - plans: CPU time, memory and page by the number of plans
+//   - orders: requests per poll of a plan with 10,000 ended tasks, by the order
+//     of the list
+//   - quota: requests per minute and late polls of 150 plans with 1,000 tasks each
+//   - memory: resident memory with 1,000,000 tasks
 package main
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
-
-	"aliyun_dbs_exporter/dbsapi/dbssim"
 )
 
-// interval is the poll interval: long enough to poll all plans at rate requests a second.
-const (
-	interval = 10 * time.Second
-	rate     = 1000
-	tasks    = 20
-	// patience bounds every wait; the first polls take a few seconds.
-	patience = 2 * time.Minute
-)
+// measurements are all there are, in the order in which they run.
+var measurements = []struct {
+	name string
+	run  func(context.Context, *options) error
+}{
+	{"plans", measurePlans},
+	{"orders", measureOrders},
+	{"quota", measureQuota},
+	{"memory", measureMemory},
+}
+
+// options are what all measurements share.
+type options struct {
+	binary, dir string
+	// plans are the numbers of plans of the first table.
+	plans []int
+	// polls is how many intervals the measurements orders and quota take after
+	// the first round.
+	polls int
+	// speed divides the minute of the measurement quota, and multiplies its rate.
+	speed int
+}
 
 func main() {
-	sizes := flag.String("plans", "10,100,300,1000,5000", "numbers of plans to measure")
+	only := flag.String("only", "plans,orders,quota,memory", "what to measure")
+	plans := flag.String("plans", "10,100,300,1000,5000", "numbers of plans of the first table")
+	polls := flag.Int("polls", 60, "intervals to measure requests for; full listings come every 30")
+	speed := flag.Int("speed", 10, "how many times faster than in reality the minutes of the table of the quota pass")
 	flag.Parse()
-	if err := run(strings.Split(*sizes, ",")); err != nil {
+	o := &options{polls: *polls, speed: *speed}
+	for number := range strings.SplitSeq(*plans, ",") {
+		n, err := strconv.Atoi(number)
+		if err != nil {
+			log.Fatal(err)
+		}
+		o.plans = append(o.plans, n)
+	}
+	// An interrupted measurement ends the exporter that it started.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := o.run(ctx, strings.Split(*only, ","))
+	stop()
+	if err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(sizes []string) error {
-	dir, err := os.MkdirTemp("", "scale")
-	if err != nil {
+// run builds the exporter and runs the measurements that are named.
+func (o *options) run(ctx context.Context, names []string) error {
+	var err error
+	if o.dir, err = os.MkdirTemp("", "scale"); err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	binary := filepath.Join(dir, "aliyun_dbs_exporter")
-	build := exec.CommandContext(context.Background(), "go", "build", "-o", binary, ".")
+	defer os.RemoveAll(o.dir)
+	o.binary = filepath.Join(o.dir, "aliyun_dbs_exporter")
+	build := exec.CommandContext(ctx, "go", "build", "-o", o.binary, ".")
 	build.Dir = ".." // the exporter's module; the test module starts commands in its own folder
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
 		return fmt.Errorf("build the exporter: %w", err)
 	}
-	fmt.Printf("Every plan has %d tasks, which is one page.\n\n", tasks)
-	fmt.Println("| plans | first polls | CPU time per interval | resident memory | page | scrape |")
-	fmt.Println("|---|---|---|---|---|---|")
-	for _, size := range sizes {
-		n, err := strconv.Atoi(size)
-		if err != nil {
-			return err
+	chosen := make(map[string]bool)
+	for _, name := range names {
+		chosen[name] = true
+	}
+	for _, m := range measurements {
+		if !chosen[m.name] {
+			continue
 		}
-		if err := measure(binary, dir, n); err != nil {
-			return fmt.Errorf("measure %d plans: %w", n, err)
+		if err := m.run(ctx, o); err != nil {
+			return fmt.Errorf("measure %s: %w", m.name, err)
 		}
+		fmt.Println()
 	}
 	return nil
-}
-
-// measure prints the row of one number of plans.
-func measure(binary, dir string, n int) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	endpoint := httptest.NewServer(simulator(n))
-	defer endpoint.Close()
-	config := filepath.Join(dir, "config.yml")
-	if err := os.WriteFile(config, []byte(configText(endpoint.URL, n)), 0o600); err != nil {
-		return err
-	}
-	process := exec.CommandContext(ctx, binary, "--config.file", config, "--web.listen-address=127.0.0.1:0")
-	stderr, err := process.StderrPipe()
-	if err != nil {
-		return err
-	}
-	start := time.Now()
-	if err := process.Start(); err != nil {
-		return err
-	}
-	defer func() {
-		_ = process.Process.Signal(os.Interrupt)
-		_ = process.Wait()
-	}()
-	address, err := listening(stderr)
-	if err != nil {
-		return err
-	}
-	if err := until(ctx, func() bool { status, _, _ := get(ctx, address+"/-/ready"); return status == http.StatusOK }); err != nil {
-		return err
-	}
-	firstPolls := time.Since(start)
-
-	// The CPU time of three intervals. Only the two scrapes that read it are in it.
-	page, _, err := scrape(ctx, address)
-	if err != nil {
-		return err
-	}
-	before, polls := page["process_cpu_seconds_total"], page.sum("aliyun_dbs_polls_total")
-	if err := wait(ctx, 3*interval); err != nil {
-		return err
-	}
-	begin := time.Now()
-	page, size, err := scrape(ctx, address)
-	if err != nil {
-		return err
-	}
-	took := time.Since(begin)
-	polledOnce := (page.sum("aliyun_dbs_polls_total") - polls) / float64(n)
-	cpu := time.Duration((page["process_cpu_seconds_total"] - before) / polledOnce * float64(time.Second))
-	fmt.Printf("| %d | %v | %v | %.0f MB | %.1f MB | %v |\n", n, firstPolls.Round(10*time.Millisecond), cpu.Round(time.Millisecond),
-		page["process_resident_memory_bytes"]/1e6, float64(size)/1e6, took.Round(time.Millisecond))
-	return nil
-}
-
-func simulator(n int) http.Handler {
-	now := time.Now()
-	list := make([]dbssim.Task, tasks)
-	for i := range list {
-		age := time.Duration(i+1) * time.Hour
-		list[i] = dbssim.Task{
-			ID: fmt.Sprintf("t%d", i), Name: fmt.Sprintf("set-%d-AutoFull", i), BackupSetID: fmt.Sprintf("set-%d", i), Status: "finish", Bytes: 1e9,
-			JobType: "cbs_backup_sub_full", DBType: "MySQL", Format: "SQL", Way: "auto", Created: now.Add(-age), Finished: now.Add(-age + 40*time.Minute),
-		}
-	}
-	account := dbssim.Account{AccessKeyID: "key", AccessKeySecret: "secret"}
-	for i := range n {
-		account.Plans = append(account.Plans, dbssim.Plan{ID: fmt.Sprintf("dbs%09d", i), Name: fmt.Sprintf("plan-%d", i), Region: "cn-hangzhou", Tasks: dbssim.Fixed(list...)})
-	}
-	return dbssim.New(nil, account)
-}
-
-func configText(endpoint string, n int) string {
-	var text strings.Builder
-	fmt.Fprintf(&text, `poll_interval: %v
-targets:
-  - region_id: cn-hangzhou
-    endpoint: %s
-    requests_per_second: %d
-    max_concurrent_requests: 16
-    credentials: {type: access_key, access_key_id: key, access_key_secret: secret}
-    plans:
-`, interval, endpoint, rate)
-	for i := range n {
-		fmt.Fprintf(&text, "      - id: dbs%09d\n", i)
-	}
-	return text.String()
-}
-
-// listening reads the log up to the line that names the address, and goes on reading so that the process never waits.
-func listening(stderr io.Reader) (string, error) {
-	lines := bufio.NewScanner(stderr)
-	for lines.Scan() {
-		if _, rest, ok := strings.Cut(lines.Text(), `msg="Listening on" address=`); ok {
-			go func() { _, _ = io.Copy(io.Discard, stderr) }()
-			return "http://" + rest, nil
-		}
-	}
-	return "", errors.New("the exporter does not listen")
-}
-
-// until asks ten times a second.
-func until(ctx context.Context, done func() bool) error {
-	for !done() {
-		if err := wait(ctx, 100*time.Millisecond); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
-}
-
-func get(ctx context.Context, url string) (status int, body []byte, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return 0, nil, err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer resp.Body.Close()
-	body, err = io.ReadAll(resp.Body)
-	return resp.StatusCode, body, err
-}
-
-// samples are the values of a page by series.
-type samples map[string]float64
-
-// sum adds all series of a metric.
-func (s samples) sum(name string) (sum float64) {
-	for series, v := range s {
-		if strings.HasPrefix(series, name+"{") {
-			sum += v
-		}
-	}
-	return sum
-}
-
-func scrape(ctx context.Context, address string) (samples, int, error) {
-	_, body, err := get(ctx, address+"/metrics")
-	s := make(samples)
-	for line := range strings.Lines(string(body)) {
-		if i := strings.LastIndexByte(line, ' '); i > 0 && line[0] != '#' {
-			s[line[:i]], _ = strconv.ParseFloat(strings.TrimSpace(line[i:]), 64)
-		}
-	}
-	return s, len(body), err
 }
