@@ -36,8 +36,10 @@ var measurements = []struct {
 // options are what all measurements share.
 type options struct {
 	binary, dir string
-	// plans are the numbers of plans of the first table.
+	// plans are the numbers of plans of the first table, tasks the number of tasks
+	// of each.
 	plans []int
+	tasks int
 	// polls is how many intervals the measurements orders and quota take after
 	// the first round.
 	polls int
@@ -48,10 +50,11 @@ type options struct {
 func main() {
 	only := flag.String("only", "plans,orders,quota,memory", "what to measure")
 	plans := flag.String("plans", "10,100,300,1000,5000", "numbers of plans of the first table")
+	tasks := flag.Int("tasks", 20, "number of tasks of each plan of the first table; one in 1,000 is open")
 	polls := flag.Int("polls", 60, "intervals to measure requests for; full listings come every 30")
 	speed := flag.Int("speed", 10, "how many times faster than in reality the minutes of the table of the quota pass")
 	flag.Parse()
-	o := &options{polls: *polls, speed: *speed}
+	o := &options{tasks: *tasks, polls: *polls, speed: *speed}
 	for number := range strings.SplitSeq(*plans, ",") {
 		n, err := strconv.Atoi(number)
 		if err != nil {

@@ -10,14 +10,13 @@ import (
 
 // measurePlans prints what polls and a scrape cost by the number of plans.
 func measurePlans(ctx context.Context, o *options) error {
-	const tasks = 20
-	fmt.Printf("Every plan has %d tasks, which is one page.\n\n", tasks)
-	fmt.Println("| plans | first polls | CPU time per interval | resident memory | page | scrape |")
-	fmt.Println("|---|---|---|---|---|---|")
+	fmt.Printf("Every plan has %d tasks.\n\n", o.tasks)
+	fmt.Println("| plans | first polls | requests per interval | CPU time per interval | resident memory | page | scrape |")
+	fmt.Println("|---|---|---|---|---|---|---|")
 	for _, n := range o.plans {
 		var plans []*plan
 		for i := range n {
-			plans = append(plans, newPlan(i, dbssim.NewestFirst, tasks, 0))
+			plans = append(plans, newPlan(i, dbssim.NewestFirst, o.tasks-o.tasks/1000, o.tasks/1000))
 		}
 		if err := measurePlansOnce(ctx, o, newEndpoint(plans...)); err != nil {
 			return fmt.Errorf("%d plans: %w", n, err)
@@ -50,12 +49,13 @@ func measurePlansOnce(ctx context.Context, o *options, e *endpoint) error {
 	}
 	firstPolls := time.Since(p.started)
 
-	// The CPU time of three intervals. Only the two scrapes that read it are in it.
+	// The requests and the CPU time of three intervals. Only the two scrapes that read it are in it.
 	page, _, err := p.scrape(ctx)
 	if err != nil {
 		return err
 	}
 	before, polls := page["process_cpu_seconds_total"], page.sum("aliyun_dbs_polls_total")
+	_, requests := e.counts("")
 	if err := wait(ctx, 3*interval); err != nil {
 		return err
 	}
@@ -65,9 +65,11 @@ func measurePlansOnce(ctx context.Context, o *options, e *endpoint) error {
 		return err
 	}
 	took := time.Since(begin)
+	_, all := e.counts("")
 	polledOnce := (page.sum("aliyun_dbs_polls_total") - polls) / float64(len(e.plans))
 	cpu := time.Duration((page["process_cpu_seconds_total"] - before) / polledOnce * float64(time.Second))
-	fmt.Printf("| %d | %v | %v | %.0f MB | %.1f MB | %v |\n", len(e.plans), firstPolls.Round(10*time.Millisecond), cpu.Round(time.Millisecond),
+	fmt.Printf("| %d | %v | %.0f | %v | %.0f MB | %.1f MB | %v |\n", len(e.plans), firstPolls.Round(10*time.Millisecond),
+		float64(all-requests)/polledOnce, cpu.Round(time.Millisecond),
 		page["process_resident_memory_bytes"]/1e6, float64(size)/1e6, took.Round(time.Millisecond))
 	return nil
 }
