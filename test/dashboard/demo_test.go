@@ -18,7 +18,7 @@ import (
 	kit "test/internal/exporter"
 )
 
-// inDemo puts in what Grafana would with everything chosen, and with a scrape each second.
+// inDemo puts in what Grafana would with everything chosen, and with a scrape every five seconds.
 var inDemo = strings.NewReplacer(
 	"$__rate_interval", "15s", // three polls
 	"$job", "dbs",

@@ -18,8 +18,9 @@ import (
 // server is a running Prometheus.
 type server struct{ *promkit.Server }
 
-// startPrometheus starts a Prometheus that scrapes an exporter each second. It does so under two names, as if there
-// were a replica: no join may fail for that, and nothing count twice.
+// startPrometheus starts a Prometheus that scrapes an exporter every five seconds, which is also how long a scrape may
+// take on a busy machine. It does so under two names, as if there were a replica: no join may fail for that, and nothing
+// count twice.
 func startPrometheus(t *testing.T, exporters ...string) *server {
 	t.Helper()
 	dir := t.TempDir()
@@ -28,7 +29,7 @@ func startPrometheus(t *testing.T, exporters ...string) *server {
 		address := strings.TrimPrefix(one, "http://")
 		targets = append(targets, fmt.Sprintf("{targets: [%q]}", address), fmt.Sprintf("{targets: [%q], labels: {instance: replica}}", address))
 	}
-	config := fmt.Sprintf("global: {scrape_interval: 1s, evaluation_interval: 1s}\nrule_files: [rules.yml]\n"+
+	config := fmt.Sprintf("global: {scrape_interval: 5s, scrape_timeout: 5s, evaluation_interval: 1s}\nrule_files: [rules.yml]\n"+
 		"scrape_configs: [{job_name: dbs, static_configs: [%s]}]\n", strings.Join(targets, ", "))
 	// One rule is enough for an alert that fires: the demo has a plan whose polls fail.
 	write(t, filepath.Join(dir, "rules.yml"), `groups: [{name: demo, rules: [{alert: AliyunDBSPollFailing, expr: "aliyun_dbs_poll_success == 0"}]}]`)
