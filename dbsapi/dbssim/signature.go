@@ -61,14 +61,15 @@ func (s *Simulator) checkACS3(r *http.Request) (identity, *gatewayError) {
 	id.at = at
 
 	bodyHash := r.Header.Get("X-Acs-Content-Sha256")
-	if !ok || id.keyID == "" || id.nonce == "" || fields["SignedHeaders"] != strings.Join(mustSign(r), ";") || bodyHash != hashBody(r) {
+	names, complete := requiredHeaders(r)
+	if !ok || !complete || id.keyID == "" || id.nonce == "" || fields["SignedHeaders"] != strings.Join(names, ";") || bodyHash != hashBody(r) {
 		return id, gateway(http.StatusBadRequest, "IncompleteSignature", "The request signature does not conform to Aliyun standards.")
 	}
 	secret, failure := s.secretOf(id)
 	if failure != nil {
 		return id, failure
 	}
-	canonical := canonicalRequest(r, bodyHash)
+	canonical := canonicalRequest(r, names, bodyHash)
 	toSign := "ACS3-HMAC-SHA256\n" + hexSHA256(canonical)
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte(toSign))
@@ -80,14 +81,13 @@ func (s *Simulator) checkACS3(r *http.Request) (identity, *gatewayError) {
 	return id, nil
 }
 
-// canonicalRequest is the text whose hash is signed. Parameters in the body are
-// covered by its hash.
-func canonicalRequest(r *http.Request, bodyHash string) string {
+// canonicalRequest is the text whose hash is signed, with the headers of these
+// names. Parameters in the body are covered by its hash.
+func canonicalRequest(r *http.Request, names []string, bodyHash string) string {
 	path := strings.NewReplacer("+", "%20", "*", "%2A", "%7E", "~").Replace(r.URL.EscapedPath())
 	if path == "" {
 		path = "/"
 	}
-	names := mustSign(r)
 	var headers strings.Builder
 	for _, name := range names {
 		value := r.Header.Get(name)
@@ -101,26 +101,23 @@ func canonicalRequest(r *http.Request, bodyHash string) string {
 	}, "\n")
 }
 
-// mustSign returns the headers that the signature must cover, in their order.
-// One that is missing or comes twice is named in a way that nobody can sign.
-func mustSign(r *http.Request) []string {
-	names := []string{"host"}
+// requiredHeaders returns the names of the headers that the signature must
+// cover, in their order. Complete reports whether none is missing and none comes
+// twice.
+func requiredHeaders(r *http.Request) (names []string, complete bool) {
+	names, complete = []string{"host"}, true
 	for name, values := range r.Header {
 		name = strings.ToLower(name)
 		if strings.HasPrefix(name, "x-acs-") || name == "content-type" {
 			names = append(names, name)
-			if len(values) > 1 {
-				names = append(names, "?")
-			}
+			complete = complete && len(values) == 1
 		}
 	}
 	for _, name := range []string{"x-acs-action", "x-acs-version", "x-acs-date", "x-acs-signature-nonce", "x-acs-content-sha256"} {
-		if !slices.Contains(names, name) {
-			names = append(names, "?")
-		}
+		complete = complete && slices.Contains(names, name)
 	}
 	slices.Sort(names)
-	return names
+	return names, complete
 }
 
 // hashBody returns the hash of a body that [parameters] has read.

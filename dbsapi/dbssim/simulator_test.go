@@ -1,12 +1,15 @@
 package dbssim_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +116,48 @@ func TestSignatureV3(t *testing.T) {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
 		})
+	}
+}
+
+// sign signs a request with a key, as a sender may who names any headers.
+func sign(r *http.Request, keyID, secret string, names ...string) {
+	var headers strings.Builder
+	for _, name := range names {
+		value := r.Header.Get(name)
+		if name == "host" {
+			value = r.Host
+		}
+		fmt.Fprintf(&headers, "%s:%s\n", name, value)
+	}
+	signed := strings.Join(names, ";")
+	canonical := strings.Join([]string{
+		r.Method, r.URL.Path, r.URL.RawQuery, headers.String(), signed, r.Header.Get("X-Acs-Content-Sha256"),
+	}, "\n")
+	mac := hmac.New(sha256.New, []byte(secret))
+	fmt.Fprintf(mac, "ACS3-HMAC-SHA256\n%x", sha256.Sum256([]byte(canonical)))
+	r.Header.Set("Authorization", fmt.Sprintf("ACS3-HMAC-SHA256 Credential=%s,SignedHeaders=%s,Signature=%x", keyID, signed, mac.Sum(nil)))
+}
+
+// A signature that covers all headers but those that a client must send, or that
+// names something else in their place, is refused.
+func TestMissingHeaders(t *testing.T) {
+	all := []string{"host", "x-acs-action", "x-acs-content-sha256", "x-acs-date", "x-acs-signature-nonce", "x-acs-version"}
+	r := signedRequest()
+	sign(r, "testid", "testsecret", all...)
+	if got := ask(t, simulator(signedAt), r); got != "200: 1 rows on 1 pages" {
+		t.Fatalf("all headers: %s", got)
+	}
+	for _, missing := range []string{"x-acs-action", "x-acs-version"} {
+		for _, instead := range [][]string{nil, {"?"}} {
+			r := signedRequest()
+			r.Header.Del(missing)
+			r.URL.RawQuery = "Action=DescribeBackupSetDownloadTaskList&" + r.URL.RawQuery + "&Version=2019-03-06"
+			present := slices.DeleteFunc(slices.Clone(all), func(name string) bool { return name == missing })
+			sign(r, "testid", "testsecret", append(instead, present...)...)
+			if got := ask(t, simulator(signedAt), r); got != "400: IncompleteSignature" {
+				t.Errorf("without %s, with %q: %s", missing, instead, got)
+			}
+		}
 	}
 }
 
