@@ -117,7 +117,8 @@ func (f *Fault) take() (hit *Fault, last bool) {
 	return &one, last
 }
 
-// before acts before the answer is made; it returns true if there is nothing more to answer.
+// before acts before the answer is made. It reports whether there is nothing
+// more to answer.
 func (f *Fault) before(w http.ResponseWriter, r *http.Request) bool {
 	if f.Delay > 0 {
 		select {
@@ -149,7 +150,7 @@ func (f *Fault) before(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// after may send the good answer in its own way; it returns true if it did.
+// after may send the good answer in its own way. It reports whether it did.
 func (f *Fault) after(w http.ResponseWriter, body []byte) bool {
 	if !f.Truncate {
 		return false

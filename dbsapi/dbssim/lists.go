@@ -1,6 +1,7 @@
 package dbssim
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -96,7 +97,7 @@ func milliseconds(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
-func orNone(s string) string { return first(s, "无") }
+func orNone(s string) string { return cmp.Or(s, "无") }
 
 // listTasks answers DescribeBackupSetDownloadTaskList.
 func (s *Simulator) listTasks(account *Account, call Request, params url.Values, fault *Fault) (map[string]any, *gatewayError) {
@@ -136,7 +137,7 @@ func (s *Simulator) listPlans(account *Account, call Request, params url.Values,
 	}
 	var rows []map[string]any
 	for _, p := range account.Plans {
-		status := first(p.Status, "running")
+		status := cmp.Or(p.Status, "running")
 		if call.Region != "" && p.Region != call.Region ||
 			call.PlanID != "" && !slices.Contains(strings.Split(call.PlanID, ","), p.ID) ||
 			params.Get("BackupPlanName") != "" && params.Get("BackupPlanName") != p.Name ||

@@ -2,6 +2,7 @@ package dbssim
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"fmt"
 	"io"
@@ -64,7 +65,7 @@ func parameters(r *http.Request) (url.Values, error) {
 // record notes a request and returns it.
 func (s *Simulator) record(r *http.Request, params url.Values, id identity) Request {
 	call := Request{
-		Action:      first(r.Header.Get("X-Acs-Action"), params.Get("Action")),
+		Action:      cmp.Or(r.Header.Get("X-Acs-Action"), params.Get("Action")),
 		PlanID:      params.Get("BackupPlanId"),
 		TaskID:      params.Get("BackupSetDownloadTaskId"),
 		Region:      params.Get("Region"),

@@ -6,6 +6,7 @@
 package dbssim
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -38,7 +39,7 @@ type Simulator struct {
 	nonces   map[string]time.Time
 	requests []Request
 	// sessions are the temporary keys that were issued, by key ID.
-	sessions map[string]*session
+	sessions issued[*session]
 }
 
 // New returns an endpoint that serves the accounts. A nil now means the real time.
@@ -46,7 +47,7 @@ func New(now func() time.Time, accounts ...Account) *Simulator {
 	if now == nil {
 		now = time.Now
 	}
-	s := &Simulator{now: now, faults: make(map[string]*Fault), nonces: make(map[string]time.Time), sessions: make(map[string]*session)}
+	s := &Simulator{now: now, faults: make(map[string]*Fault), nonces: make(map[string]time.Time), sessions: newIssued[*session]()}
 	for _, a := range accounts {
 		s.accounts = append(s.accounts, &a)
 	}
@@ -83,7 +84,8 @@ func (s *Simulator) RemovePlan(id string) {
 	}
 }
 
-// Requests returns the accepted requests, oldest first; only the newest 10,000 are kept.
+// Requests returns the accepted requests, oldest first. It keeps at least the last
+// 5,000 and at most 10,000.
 func (s *Simulator) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,7 +134,7 @@ func (s *Simulator) answer(r *http.Request, call Request, params url.Values, fau
 	if r.URL.Path != "/" && r.URL.Path != "" {
 		return nil, notFound
 	}
-	if first(r.Header.Get("X-Acs-Version"), params.Get("Version")) != apiVersion {
+	if cmp.Or(r.Header.Get("X-Acs-Version"), params.Get("Version")) != apiVersion {
 		return nil, gateway(http.StatusBadRequest, "InvalidVersion", "Specified parameter Version is not valid.")
 	}
 	account := s.accountOf(call.AccessKeyID)
@@ -151,8 +153,8 @@ func (s *Simulator) accountOf(keyID string) *Account {
 			return a
 		}
 	}
-	if issued := s.sessions[keyID]; issued != nil {
-		return s.accountOf(issued.account)
+	if known := s.sessions.values[keyID]; known != nil {
+		return s.accountOf(known.account)
 	}
 	return &Account{}
 }
@@ -170,13 +172,14 @@ func (s *Simulator) secretOf(id identity) (string, *gatewayError) {
 			return a.AccessKeySecret, nil
 		}
 	}
-	if issued := s.sessions[id.keyID]; issued != nil {
-		return issued.secretFor(id.token, s.now())
+	if known := s.sessions.values[id.keyID]; known != nil {
+		return known.secretFor(id.token, s.now())
 	}
 	return "", gateway(http.StatusNotFound, "InvalidAccessKeyId.NotFound", "Specified access key is not found.")
 }
 
-// useNonce returns false for a nonce that was used before. Nonces are forgotten with the dates that go with them.
+// useNonce notes a nonce, and reports whether it is new. Nonces are forgotten
+// with the dates that go with them.
 func (s *Simulator) useNonce(nonce string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -218,13 +221,4 @@ func (s *Simulator) writeError(w http.ResponseWriter, r *http.Request, e *gatewa
 		"Message":   e.message,
 		"Recommend": "https://api.example/troubleshoot?q=" + e.code,
 	})
-}
-
-func first(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }

@@ -29,24 +29,39 @@ func (s *session) secretFor(token string, now time.Time) (string, *gatewayError)
 	return s.secret, nil
 }
 
-// maxSessions bounds the sessions that a simulator remembers; the oldest go first.
-const maxSessions = 10_000
+// maxTokens bounds the sessions that a simulator remembers, and the tokens of a
+// metadata service: it may run for days.
+const maxTokens = 10_000
+
+// issued are sessions or tokens by their ID. If there are more than maxTokens,
+// the first go.
+type issued[V any] struct {
+	values map[string]V
+	keys   []string // in the order in which they were issued
+}
+
+func newIssued[V any]() issued[V] { return issued[V]{values: make(map[string]V)} }
+
+// add remembers a value under a new key.
+func (i *issued[V]) add(key string, value V) {
+	if len(i.keys) == maxTokens {
+		delete(i.values, i.keys[0])
+		i.keys = i.keys[1:]
+	}
+	i.keys = append(i.keys, key)
+	i.values[key] = value
+}
 
 // issue makes a temporary key of an account, in the words of STS.
 func (s *Simulator) issue(account string, life time.Duration) map[string]string {
 	expires := s.now().Add(life).UTC().Truncate(time.Second)
-	issued := &session{account: account, secret: SessionSecret + rand.Text(), token: SessionToken + rand.Text(), expires: expires}
+	made := &session{account: account, secret: SessionSecret + rand.Text(), token: SessionToken + rand.Text(), expires: expires}
 	keyID := "STS." + rand.Text()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id, old := range s.sessions {
-		if len(s.sessions) >= maxSessions && s.now().After(old.expires) {
-			delete(s.sessions, id)
-		}
-	}
-	s.sessions[keyID] = issued
+	s.sessions.add(keyID, made)
 	return map[string]string{
-		"AccessKeyId": keyID, "AccessKeySecret": issued.secret, "SecurityToken": issued.token, "Expiration": expires.Format(time.RFC3339),
+		"AccessKeyId": keyID, "AccessKeySecret": made.secret, "SecurityToken": made.token, "Expiration": expires.Format(time.RFC3339),
 	}
 }
 
@@ -54,8 +69,8 @@ func (s *Simulator) issue(account string, life time.Duration) map[string]string 
 func (s *Simulator) RevokeSessions() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, issued := range s.sessions {
-		issued.expires = time.Time{}
+	for _, ended := range s.sessions.values {
+		ended.expires = time.Time{}
 	}
 }
 
@@ -88,13 +103,13 @@ type Tokens struct {
 	lifetime time.Duration
 	fault    *Fault
 	calls    int
-	metadata map[string]time.Time // tokens of the metadata service and their ends
+	metadata issued[time.Time] // ends of the tokens of the metadata service
 	v1       bool
 }
 
 // NewTokens returns a service that issues keys of a lifetime, which the simulator accepts until they end.
 func NewTokens(sim *Simulator, lifetime time.Duration, roles ...Role) *Tokens {
-	return &Tokens{sim: sim, roles: roles, lifetime: lifetime, metadata: make(map[string]time.Time)}
+	return &Tokens{sim: sim, roles: roles, lifetime: lifetime, metadata: newIssued[time.Time]()}
 }
 
 // SetFault makes requests fail, as many as it says or every one; nil ends that.
@@ -245,14 +260,14 @@ func (t *Tokens) metadataToken() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	token := SessionToken + rand.Text()
-	t.metadata[token] = t.sim.now().Add(metadataLife)
+	t.metadata.add(token, t.sim.now().Add(metadataLife))
 	return token
 }
 
 func (t *Tokens) metadataAllowed(token string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.v1 && token == "" || t.sim.now().Before(t.metadata[token])
+	return t.v1 && token == "" || t.sim.now().Before(t.metadata.values[token])
 }
 
 // URI answers as a credentials URI for an account.
