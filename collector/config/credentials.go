@@ -212,7 +212,7 @@ func checkSecret(secret credentials.Text) error {
 		return nil
 	}
 	if fileErr, ok := errors.AsType[*credentials.Error](err); ok {
-		return problem(fileErr.Class)
+		return problem(fileErr.Cause)
 	}
 	return problem("it cannot be read")
 }

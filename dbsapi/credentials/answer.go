@@ -23,14 +23,14 @@ type keys struct {
 // credentials returns the keys if they are complete and have not ended.
 func (k keys) credentials() (Credentials, error) {
 	if k.AccessKeyID == (secret{}) || k.AccessKeySecret == (secret{}) || k.SecurityToken == (secret{}) || k.Expiration == "" {
-		return Credentials{}, &Error{Class: classIncomplete, kind: broken}
+		return Credentials{}, &Error{Cause: causeIncomplete, kind: broken}
 	}
 	end, err := time.Parse(time.RFC3339, k.Expiration)
 	if err != nil || !k.AccessKeyID.isKey() || !k.AccessKeySecret.isKey() || !k.SecurityToken.isKey() {
-		return Credentials{}, &Error{Class: classUnreadable, kind: broken}
+		return Credentials{}, &Error{Cause: causeUnreadable, kind: broken}
 	}
 	if !time.Now().Before(end) {
-		return Credentials{}, &Error{Class: classEnded, kind: broken}
+		return Credentials{}, &Error{Cause: causeEnded, kind: broken}
 	}
 	return Credentials{k.AccessKeyID, k.AccessKeySecret, k.SecurityToken, end}, nil
 }
@@ -62,7 +62,7 @@ func parseInstanceKeys(status int, body []byte) (Credentials, error) {
 		return Credentials{}, err
 	}
 	if answer.Code != "Success" {
-		return Credentials{}, &Error{Class: classIncomplete, kind: broken}
+		return Credentials{}, &Error{Cause: causeIncomplete, kind: broken}
 	}
 	return answer.credentials()
 }
@@ -74,7 +74,7 @@ func parse(status int, body []byte, into any) error {
 		return err
 	}
 	if json.Unmarshal(body, into) != nil { // its error repeats a piece of the answer
-		return &Error{Class: classUnreadable, kind: broken}
+		return &Error{Cause: causeUnreadable, kind: broken}
 	}
 	return nil
 }
@@ -86,27 +86,27 @@ func checkStatus(status int, body []byte) error {
 	case status == http.StatusOK:
 		return nil
 	case status/100 == 2:
-		return &Error{Class: classUnreadable, HTTPStatus: status, kind: broken}
+		return &Error{Cause: causeUnreadable, HTTPStatus: status, kind: broken}
 	case status/100 == 3:
-		return &Error{Class: classRedirect, HTTPStatus: status, kind: broken}
+		return &Error{Cause: causeRedirect, HTTPStatus: status, kind: broken}
 	}
 	var answer struct {
 		Code string `json:"Code"`
 	}
 	if json.Unmarshal(body, &answer) == nil {
-		for _, c := range answerClasses {
+		for _, c := range answerCodes {
 			if strings.HasPrefix(answer.Code, c.code) {
-				return &Error{Class: c.class, kind: c.kind}
+				return &Error{Cause: c.cause, kind: c.kind}
 			}
 		}
 	}
 	switch {
 	case status == http.StatusTooManyRequests:
-		return &Error{Class: "throttled", HTTPStatus: status, kind: passing}
+		return &Error{Cause: "throttled", HTTPStatus: status, kind: passing}
 	case status >= http.StatusInternalServerError:
-		return &Error{Class: "the service failed", HTTPStatus: status, kind: passing}
+		return &Error{Cause: "the service failed", HTTPStatus: status, kind: passing}
 	case answer.Code == "": // from a proxy, or something else in between
-		return &Error{Class: "refused", HTTPStatus: status, kind: broken}
+		return &Error{Cause: "refused", HTTPStatus: status, kind: broken}
 	}
-	return &Error{Class: "refused", HTTPStatus: status, kind: refused}
+	return &Error{Cause: "refused", HTTPStatus: status, kind: refused}
 }

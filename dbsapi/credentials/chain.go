@@ -59,7 +59,7 @@ func (c *Client) Default() *Session {
 			if known.kind == absent {
 				continue
 			}
-			failures = append(failures, l.name+": "+known.Class)
+			failures = append(failures, l.name+": "+known.Cause)
 			last = known.kind
 			if noneHere := last == refused || last == rejected || l.probed && last == silent; !noneHere {
 				break
@@ -67,13 +67,13 @@ func (c *Client) Default() *Session {
 		}
 		return Credentials{}, &Error{
 			Operation: "default chain",
-			Class:     "no source has credentials (" + strings.Join(failures, "; ") + ")",
+			Cause:     "no source has credentials (" + strings.Join(failures, "; ") + ")",
 			kind:      last,
 		}
 	})
 }
 
-const classNotThere = "not there"
+const causeNotThere = "not there"
 
 // follow asks a source.
 func (c *Client) follow(ctx context.Context, l *link) (Credentials, error) {
@@ -82,17 +82,17 @@ func (c *Client) follow(ctx context.Context, l *link) (Credentials, error) {
 	case err != nil:
 		return Credentials{}, err
 	case get == nil:
-		return Credentials{}, &Error{Class: "not set up", kind: absent}
+		return Credentials{}, &Error{Cause: "not set up", kind: absent}
 	}
 	cred, err := get(ctx)
 	if err == nil && !cred.sendable() {
-		return Credentials{}, &Error{Class: classNoKeys}
+		return Credentials{}, &Error{Cause: causeNoKeys}
 	}
 	return cred, err
 }
 
 func (*Client) environment() (fetch, error) {
-	get := fromSDK(&Error{Class: classNotThere, kind: refused}, func() (providers.CredentialsProvider, error) {
+	get := fromSDK(&Error{Cause: causeNotThere, kind: refused}, func() (providers.CredentialsProvider, error) {
 		return providers.NewEnvironmentVariableCredentialsProviderBuilder().Build()
 	})
 	return func(ctx context.Context) (Credentials, error) {
@@ -120,10 +120,10 @@ func tidyEnvironment(cred Credentials) (Credentials, error) {
 		}
 		value, err := tidy(part.value.reveal())
 		if err == nil && !hide(value).isKey() {
-			err = errors.New(classNoKeys)
+			err = errors.New(causeNoKeys)
 		}
 		if err != nil {
-			return Credentials{}, &Error{Class: part.variable + ": " + err.Error()}
+			return Credentials{}, &Error{Cause: part.variable + ": " + err.Error()}
 		}
 		*part.value = hide(value)
 	}

@@ -127,7 +127,7 @@ type request struct {
 func (c *Client) send(ctx context.Context, r request) (status int, body []byte, err error) {
 	req, err := http.NewRequestWithContext(ctx, r.method, r.url, strings.NewReader(r.form.Encode()))
 	if err != nil {
-		return 0, nil, &Error{Class: "the address is malformed"}
+		return 0, nil, &Error{Cause: "the address is malformed"}
 	}
 	maps.Copy(req.Header, r.header)
 	if r.form != nil {
@@ -141,18 +141,18 @@ func (c *Client) send(ctx context.Context, r request) (status int, body []byte, 
 	}
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
-		return 0, nil, cause(err)
+		return 0, nil, networkError(err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusSwitchingProtocols { // the context does not end its body
-		return 0, nil, &Error{Class: classUnreadable, HTTPStatus: resp.StatusCode, kind: broken}
+		return 0, nil, &Error{Cause: causeUnreadable, HTTPStatus: resp.StatusCode, kind: broken}
 	}
 	body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return 0, nil, answered(cause(err))
+		return 0, nil, answered(networkError(err))
 	case len(body) > maxAnswer:
-		return 0, nil, &Error{Class: classTooLarge, HTTPStatus: resp.StatusCode, kind: broken}
+		return 0, nil, &Error{Cause: causeTooLarge, HTTPStatus: resp.StatusCode, kind: broken}
 	}
 	return resp.StatusCode, body, nil
 }

@@ -17,8 +17,9 @@ type Error struct {
 	Operation string
 	// Host is the host that was asked; empty if none was.
 	Host string
-	// Class says what happened, in words from a fixed list.
-	Class string
+	// Cause says what happened, in the words of this package or of the
+	// operating system. The default chain lists the causes of its sources.
+	Cause string
 	// HTTPStatus is the status of the answer; 0 if there was none, or if
 	// the answer has a code that says more.
 	HTTPStatus int
@@ -55,7 +56,7 @@ func (e *Error) Error() string {
 	if e.Host != "" {
 		text += " at " + e.Host
 	}
-	text += ": " + e.Class
+	text += ": " + e.Cause
 	if e.HTTPStatus != 0 {
 		text += " (HTTP " + strconv.Itoa(e.HTTPStatus) + ")"
 	}
@@ -67,7 +68,7 @@ func (e *Error) Error() string {
 func failed(operation, host string, err error) *Error {
 	known, ok := errors.AsType[*Error](err)
 	if !ok {
-		known = cause(err)
+		known = networkError(err)
 	}
 	e := *known
 	if e.Operation == "" {
@@ -78,23 +79,24 @@ func failed(operation, host string, err error) *Error {
 	return &e
 }
 
-// cause describes a network error, whose text may hold secrets, in fixed words.
-func cause(err error) *Error {
+// networkError describes a network error, whose text may hold secrets, in fixed
+// words.
+func networkError(err error) *Error {
 	if errors.Is(err, context.Canceled) {
-		return &Error{Class: "canceled", kind: passing}
+		return &Error{Cause: "canceled", kind: passing}
 	}
 	found := neterr.Describe(err)
 	dialErr, ok := errors.AsType[*net.OpError](err)
 	switch {
 	case found.Permanent:
-		return &Error{Class: found.Text, kind: broken}
+		return &Error{Cause: found.Text, kind: broken}
 	case found.Timeout, ok && dialErr.Op == "dial", errors.Is(err, syscall.ECONNREFUSED):
-		return &Error{Class: found.Text, kind: silent}
+		return &Error{Cause: found.Text, kind: silent}
 	}
-	return &Error{Class: found.Text, kind: passing}
+	return &Error{Cause: found.Text, kind: passing}
 }
 
-// kindOf returns the kind of an error that [failed] or [cause] made.
+// kindOf returns the kind of an error that [failed] or [networkError] made.
 func kindOf(err error) kind {
 	if known, ok := errors.AsType[*Error](err); ok {
 		return known.kind
@@ -104,21 +106,21 @@ func kindOf(err error) kind {
 
 // Faults of an answer, or of the keys in it.
 const (
-	classUnreadable = "the answer is not readable"
-	classIncomplete = "the answer lacks credentials"
-	classTooLarge   = "the answer is larger than 64 KiB"
-	classRedirect   = "the answer is a redirect, which is not followed"
-	classNoKeys     = "keys and tokens must be visible ASCII characters"
-	classEnded      = "the keys had ended before they arrived, check this machine's clock"
+	causeUnreadable = "the answer is not readable"
+	causeIncomplete = "the answer lacks credentials"
+	causeTooLarge   = "the answer is larger than 64 KiB"
+	causeRedirect   = "the answer is a redirect, which is not followed"
+	causeNoKeys     = "keys and tokens must be visible ASCII characters"
+	causeEnded      = "the keys had ended before they arrived, check this machine's clock"
 )
 
-// answerClasses are the error codes of STS that matter here, by their
+// answerCodes are the error codes of STS that matter here, by their
 // beginning. The first that matches counts.
 //
 // Source: the error codes of AssumeRole and AssumeRoleWithOIDC in the STS
 // documentation.
-var answerClasses = []struct {
-	code, class string
+var answerCodes = []struct {
+	code, cause string
 	kind        kind
 }{
 	{"NoPermission", "access denied, check the role's trust policy", refused},

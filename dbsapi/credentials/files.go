@@ -46,7 +46,7 @@ func (t Text) failed(err error) error {
 	if t.path != "" {
 		operation = strings.TrimPrefix(t.key+": read "+t.path, ": ")
 	}
-	return &Error{Operation: operation, Class: err.Error(), kind: broken}
+	return &Error{Operation: operation, Cause: err.Error(), kind: broken}
 }
 
 // tidy removes what editors put around a value.
@@ -101,7 +101,7 @@ func (k *Keys) read() (Credentials, error) {
 	}
 	for i, value := range values {
 		if !hide(value).isKey() {
-			return Credentials{}, k.parts[i].failed(errors.New(classNoKeys))
+			return Credentials{}, k.parts[i].failed(errors.New(causeNoKeys))
 		}
 	}
 	return New(values[0], values[1], values[2], time.Time{}), nil

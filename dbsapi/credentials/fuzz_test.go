@@ -104,25 +104,25 @@ func checkFuzzed(t *testing.T, said []byte, cred credentials.Credentials, err er
 	if text := fmt.Sprintf("%v %#v", err, err); strings.Contains(text, fuzzMark) {
 		t.Errorf("the error holds what the server said: %s", text)
 	}
-	if !knownClasses[failure.Class] {
-		t.Errorf("unknown class %q for %q", failure.Class, said)
+	if !knownCauses[failure.Cause] {
+		t.Errorf("unknown cause %q for %q", failure.Cause, said)
 	}
 }
 
-// knownClasses are the words that errors about an answer are made of.
-var knownClasses = func() map[string]bool {
+// knownCauses are the words that errors about an answer are made of.
+var knownCauses = func() map[string]bool {
 	known := make(map[string]bool)
 	for _, tt := range hostile {
-		class, _, _ := strings.Cut(tt.class, " (HTTP")
-		known[class] = true
+		cause, _, _ := strings.Cut(tt.cause, " (HTTP")
+		known[cause] = true
 	}
-	for _, class := range []string{
+	for _, cause := range []string{
 		"the access key was rejected", "the security token was rejected", "the OIDC token has expired", "the OIDC token was rejected",
 		"the role or the OIDC provider does not exist", "access denied, check the role's trust policy and the OIDC provider",
 		"a parameter was rejected, check role_arn, role_session_name and session_duration", "the answer is no name of a role",
 		"connection reset",
 	} {
-		known[class] = true
+		known[cause] = true
 	}
 	return known
 }()

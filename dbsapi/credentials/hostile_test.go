@@ -33,7 +33,7 @@ const (
 var hostile = []struct {
 	name  string
 	say   answer
-	class string // empty: the keys are used
+	cause string // empty: the keys are used
 	asks  int
 	took  time.Duration
 }{
@@ -159,10 +159,10 @@ func TestHostileServers(t *testing.T) {
 					runtime.ReadMemStats(&after)
 
 					want := ""
-					if tt.class != "" {
-						want = place + tt.class
+					if tt.cause != "" {
+						want = place + tt.cause
 					}
-					if got := fmt.Sprint(err); tt.class != "" && got != want || tt.class == "" && (err != nil || cred.SecurityToken() != "session-token") {
+					if got := fmt.Sprint(err); tt.cause != "" && got != want || tt.cause == "" && (err != nil || cred.SecurityToken() != "session-token") {
 						t.Errorf("got %v, want %q", err, want)
 					}
 					if err != nil {

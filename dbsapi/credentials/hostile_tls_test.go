@@ -19,7 +19,7 @@ func TestHostileTLS(t *testing.T) {
 	tests := []struct {
 		name, endpoint string
 		serve          func(n *network) func(net.Conn)
-		class          string
+		cause          string
 		dials          int32
 	}{
 		{"another host's certificate", "sts.aliyuncs.com", func(n *network) func(net.Conn) { return n.secure(keys(nil)) }, "the server's certificate is for another host", 1},
@@ -43,7 +43,7 @@ func TestHostileTLS(t *testing.T) {
 				n.hosts = map[string]func(net.Conn){tt.endpoint + ":443": tt.serve(n)}
 				c := n.client(nil)
 				_, err := c.RAMRole(credentials.NewStatic(keyMark, secretMark, ""), credentials.RoleOptions{RoleARN: readerRole, STSEndpoint: tt.endpoint}).Get(t.Context())
-				if want := "assume RAM role at " + tt.endpoint + ": " + tt.class; err == nil || err.Error() != want || n.dials.Load() != tt.dials {
+				if want := "assume RAM role at " + tt.endpoint + ": " + tt.cause; err == nil || err.Error() != want || n.dials.Load() != tt.dials {
 					t.Errorf("got %v with %d connections, want %s with %d", err, n.dials.Load(), want, tt.dials)
 				}
 				n.closed(t, c)
@@ -148,7 +148,7 @@ func TestErrorFields(t *testing.T) {
 		c := n.client(nil)
 		_, err := sources(t, c)["URI"].Get(t.Context())
 		failure, ok := errors.AsType[*credentials.Error](err)
-		if !ok || failure.Operation != "read credentials URI" || failure.Host != uriHost || failure.Class != failed || failure.HTTPStatus != 500 {
+		if !ok || failure.Operation != "read credentials URI" || failure.Host != uriHost || failure.Cause != failed || failure.HTTPStatus != 500 {
 			t.Errorf("got %#v", err)
 		}
 		n.closed(t, c)

@@ -35,7 +35,7 @@ func (c *Client) ecsRole(roleName string, disableIMDSv1 bool, n int) fetch {
 	const operation = "read ECS role"
 	return func(ctx context.Context) (Credentials, error) {
 		if isTrue("ALIBABA_CLOUD_ECS_METADATA_DISABLED") {
-			return Credentials{}, &Error{Operation: operation, Class: "ALIBABA_CLOUD_ECS_METADATA_DISABLED is true"}
+			return Credentials{}, &Error{Operation: operation, Cause: "ALIBABA_CLOUD_ECS_METADATA_DISABLED is true"}
 		}
 		name := roleName
 		if name == "" {
@@ -57,7 +57,7 @@ func (c *Client) askMetadata(ctx context.Context, role string, tokenOnly bool) (
 	token, err := c.metadata(ctx, http.MethodPut, "api/token", http.Header{"X-Aliyun-Ecs-Metadata-Token-Ttl-Seconds": {"60"}})
 	token = strings.TrimSpace(token)
 	if err == nil && (token == "" || !hide(token).isKey()) {
-		err = &Error{Class: classUnreadable, kind: broken}
+		err = &Error{Cause: causeUnreadable, kind: broken}
 	}
 	header := http.Header{}
 	switch {
@@ -94,7 +94,7 @@ func (c *Client) askKeys(ctx context.Context, role string, header http.Header) (
 			return Credentials{}, err
 		}
 		if role = strings.TrimSpace(role); !rolePattern.MatchString(role) {
-			return Credentials{}, &Error{Class: "the answer is no name of a role", kind: broken}
+			return Credentials{}, &Error{Cause: "the answer is no name of a role", kind: broken}
 		}
 	}
 	body, err := c.metadata(ctx, http.MethodGet, folder+url.PathEscape(role), header)
@@ -114,7 +114,7 @@ func (c *Client) metadata(ctx context.Context, method, path string, header http.
 	status, body, err := c.send(ctx, request{method: method, url: metadataURL + path, header: header})
 	switch {
 	case err == nil && status == http.StatusNotFound: // the instance has no role, or not this one
-		err = &Error{Class: "refused", HTTPStatus: status, kind: refused}
+		err = &Error{Cause: "refused", HTTPStatus: status, kind: refused}
 	case err == nil:
 		err = checkStatus(status, body)
 	}

@@ -25,10 +25,10 @@ const (
 
 // Faults of a profile.
 const (
-	classBadProfile    = "the profile is not there or lacks a key"
-	classUnsafeProfile = "the profile's mode needs a person, runs commands or rewrites files"
-	classCircle        = "the profiles build on each other in a circle"
-	classBadConfig     = "the file is not readable"
+	causeBadProfile    = "the profile is not there or lacks a key"
+	causeUnsafeProfile = "the profile's mode needs a person, runs commands or rewrites files"
+	causeCircle        = "the profiles build on each other in a circle"
+	causeBadConfig     = "the file is not readable"
 )
 
 // cliProfile is a profile of the aliyun CLI.
@@ -74,7 +74,7 @@ func (c *Client) cliProfile() (fetch, error) {
 	case isTrue("ALIBABA_CLOUD_CLI_PROFILE_DISABLED"), errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case err != nil:
-		return nil, &Error{Class: classBadConfig}
+		return nil, &Error{Cause: causeBadConfig}
 	}
 	var config struct {
 		Current  string       `json:"current"`
@@ -84,7 +84,7 @@ func (c *Client) cliProfile() (fetch, error) {
 	// error: programs disagree about which of the two counts. The error of
 	// Unmarshal could repeat a piece of the file.
 	if json.Unmarshal(content, &config, json.MatchCaseInsensitiveNames(true)) != nil {
-		return nil, &Error{Class: classBadConfig}
+		return nil, &Error{Cause: causeBadConfig}
 	}
 	name := os.Getenv("ALIBABA_CLOUD_PROFILE")
 	if name == "" {
@@ -99,7 +99,7 @@ func (c *Client) cliProfile() (fetch, error) {
 func (c *Client) openProfile(all []cliProfile, name string, depth int) (fetch, error) {
 	i := slices.IndexFunc(all, func(p cliProfile) bool { return p.Name == name })
 	if i < 0 {
-		return nil, &Error{Class: classBadProfile, kind: refused}
+		return nil, &Error{Cause: causeBadProfile, kind: refused}
 	}
 	p := all[i]
 	hasKey := p.AccessKeyID != (secret{}) && p.AccessKeySecret != (secret{})
@@ -116,7 +116,7 @@ func (c *Client) openProfile(all []cliProfile, name string, depth int) (fetch, e
 		return c.oidcRole(p.role()), nil
 	case p.Mode == "ChainableRamRoleArn" && p.RoleARN != "":
 		if depth == 1 {
-			return nil, &Error{Class: classCircle, kind: refused}
+			return nil, &Error{Cause: causeCircle, kind: refused}
 		}
 		source, err := c.openProfile(all, p.SourceProfile, depth-1)
 		if err != nil {
@@ -124,9 +124,9 @@ func (c *Client) openProfile(all []cliProfile, name string, depth int) (fetch, e
 		}
 		return c.ramRole(fetched{source}, p.role()), nil
 	case slices.Contains([]string{"External", "OAuth", "CloudSSO"}, p.Mode):
-		return nil, &Error{Class: classUnsafeProfile, kind: refused}
+		return nil, &Error{Cause: causeUnsafeProfile, kind: refused}
 	}
-	return nil, &Error{Class: classBadProfile, kind: refused}
+	return nil, &Error{Cause: causeBadProfile, kind: refused}
 }
 
 // fetched is the source of a role that a profile builds on. It is asked at
@@ -142,13 +142,13 @@ func (c *Client) iniProfile() (fetch, error) {
 	content, err := readConfig("ALIBABA_CLOUD_CREDENTIALS_FILE", ".alibabacloud/credentials")
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, &Error{Class: classNotThere, kind: refused}
+		return nil, &Error{Cause: causeNotThere, kind: refused}
 	case err != nil:
-		return nil, &Error{Class: classBadConfig}
+		return nil, &Error{Cause: causeBadConfig}
 	}
 	file, err := ini.Load(content)
 	if err != nil || len(bytes.TrimSpace(content)) == 0 { // empty while somebody writes it
-		return nil, &Error{Class: classBadConfig}
+		return nil, &Error{Cause: causeBadConfig}
 	}
 	name := os.Getenv("ALIBABA_CLOUD_PROFILE")
 	if name == "" {
@@ -156,7 +156,7 @@ func (c *Client) iniProfile() (fetch, error) {
 	}
 	section, err := file.GetSection(name)
 	if err != nil {
-		return nil, &Error{Class: classBadProfile, kind: refused}
+		return nil, &Error{Cause: causeBadProfile, kind: refused}
 	}
 	// Value does not expand %(name)s. Expansion turns a file of 560 bytes
 	// into 928 MiB (measured with ini 1.67).
@@ -176,7 +176,7 @@ func (c *Client) iniProfile() (fetch, error) {
 		}), nil
 	}
 	// A file that is half written may well be a valid one with fewer lines.
-	return nil, &Error{Class: classBadProfile, kind: broken}
+	return nil, &Error{Cause: causeBadProfile, kind: broken}
 }
 
 // readConfig returns the content of a file of profiles. It reports that there

@@ -9,14 +9,14 @@ import (
 
 // staticAK fetches an access key that a profile holds.
 func staticAK(id, key secret) fetch {
-	return fromSDK(&Error{Class: classBadProfile}, func() (providers.CredentialsProvider, error) {
+	return fromSDK(&Error{Cause: causeBadProfile}, func() (providers.CredentialsProvider, error) {
 		return providers.NewStaticAKCredentialsProviderBuilder().WithAccessKeyId(id.reveal()).WithAccessKeySecret(key.reveal()).Build()
 	})
 }
 
 // staticSTS fetches an access key and a session token that a profile holds.
 func staticSTS(id, key, token secret) fetch {
-	return fromSDK(&Error{Class: classBadProfile}, func() (providers.CredentialsProvider, error) {
+	return fromSDK(&Error{Cause: causeBadProfile}, func() (providers.CredentialsProvider, error) {
 		return providers.NewStaticSTSCredentialsProviderBuilder().
 			WithAccessKeyId(id.reveal()).WithAccessKeySecret(key.reveal()).WithSecurityToken(token.reveal()).Build()
 	})

@@ -116,7 +116,7 @@ func (s *Session) state() (have holding, due bool) {
 	case s.failure != nil:
 		have.err = s.failure
 	default:
-		have.err = &Error{Operation: "renew credentials", Class: "the keys have ended"}
+		have.err = &Error{Operation: "renew credentials", Cause: "the keys have ended"}
 	}
 	return have, due
 }
@@ -132,9 +132,9 @@ func (s *Session) renew(ctx context.Context, timeout time.Duration) (Credentials
 	cred, err := s.fetch(ctx)
 	switch {
 	case err == nil && !cred.sendable():
-		err = &Error{Operation: "renew credentials", Class: classNoKeys}
+		err = &Error{Operation: "renew credentials", Cause: causeNoKeys}
 	case err == nil && !cred.usable():
-		err = &Error{Operation: "renew credentials", Class: classEnded}
+		err = &Error{Operation: "renew credentials", Cause: causeEnded}
 	}
 
 	s.mu.Lock()

@@ -29,7 +29,7 @@ func readTexts(texts ...Text) ([]string, error) {
 			return values, err
 		}
 	}
-	return nil, &Error{Operation: "read credentials", Class: "the files change faster than they can be read", kind: passing}
+	return nil, &Error{Operation: "read credentials", Cause: "the files change faster than they can be read", kind: passing}
 }
 
 // folder is where the files of a folder are. Kubernetes replaces all files of a

@@ -107,7 +107,7 @@ func (c *Client) oidcRole(o RoleOptions) fetch {
 	return func(ctx context.Context) (Credentials, error) {
 		token, err := o.oidcToken.Read()
 		if err == nil && token == "" {
-			err = &Error{Class: "there is no OIDC token"}
+			err = &Error{Cause: "there is no OIDC token"}
 		}
 		if err != nil {
 			return Credentials{}, failed(operation, "", err)
@@ -125,7 +125,7 @@ func (c *Client) oidcRole(o RoleOptions) fetch {
 func (c *Client) askSTS(ctx context.Context, o RoleOptions, query, form url.Values) (Credentials, error) {
 	address := "https://" + o.STSEndpoint + "/?" + query.Encode()
 	if u, err := url.Parse(address); err != nil || u.Host != o.STSEndpoint {
-		return Credentials{}, &Error{Class: "sts_endpoint must be a host or host:port"}
+		return Credentials{}, &Error{Cause: "sts_endpoint must be a host or host:port"}
 	}
 	status, body, err := c.send(ctx, request{method: http.MethodPost, url: address, form: form})
 	if err != nil {

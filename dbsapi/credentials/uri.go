@@ -20,7 +20,7 @@ func (c *Client) uri(location Text) fetch {
 		}
 		u, err := url.Parse(text)
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			return Credentials{}, &Error{Operation: operation, Class: "it must be an http or https URL"}
+			return Credentials{}, &Error{Operation: operation, Cause: "it must be an http or https URL"}
 		}
 		cred, err := attempts(ctx, maxAttempts, func(ctx context.Context) (Credentials, error) {
 			status, body, err := c.send(ctx, request{method: http.MethodGet, url: text})
