@@ -8,9 +8,9 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// keys are credentials as STS, the metadata service and credentials URIs write
-// them.
-type keys struct {
+// issuedKeys are credentials as STS, the metadata service and credentials URIs
+// write them.
+type issuedKeys struct {
 	AccessKeyID     secret `json:"AccessKeyId"`
 	AccessKeySecret secret `json:"AccessKeySecret"`
 	SecurityToken   secret `json:"SecurityToken"`
@@ -21,7 +21,7 @@ type keys struct {
 }
 
 // credentials returns the keys if they are complete and have not ended.
-func (k keys) credentials() (Credentials, error) {
+func (k issuedKeys) credentials() (Credentials, error) {
 	if k.AccessKeyID == (secret{}) || k.AccessKeySecret == (secret{}) || k.SecurityToken == (secret{}) || k.Expiration == "" {
 		return Credentials{}, &Error{Cause: causeIncomplete, kind: broken}
 	}
@@ -38,7 +38,7 @@ func (k keys) credentials() (Credentials, error) {
 // parseSession reads the answer to AssumeRole and AssumeRoleWithOIDC.
 func parseSession(status int, body []byte) (Credentials, error) {
 	var answer struct {
-		Credentials keys `json:"Credentials"`
+		Credentials issuedKeys `json:"Credentials"`
 	}
 	if err := parse(status, body, &answer); err != nil {
 		return Credentials{}, err
@@ -48,7 +48,7 @@ func parseSession(status int, body []byte) (Credentials, error) {
 
 // parseKeys reads the answer of a credentials URI.
 func parseKeys(status int, body []byte) (Credentials, error) {
-	var answer keys
+	var answer issuedKeys
 	if err := parse(status, body, &answer); err != nil {
 		return Credentials{}, err
 	}
@@ -57,7 +57,7 @@ func parseKeys(status int, body []byte) (Credentials, error) {
 
 // parseInstanceKeys reads the metadata service's answer about a role.
 func parseInstanceKeys(status int, body []byte) (Credentials, error) {
-	var answer keys
+	var answer issuedKeys
 	if err := parse(status, body, &answer); err != nil {
 		return Credentials{}, err
 	}

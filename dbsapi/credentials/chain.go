@@ -11,18 +11,18 @@ import (
 	"github.com/aliyun/credentials-go/credentials/providers"
 )
 
-// link is one source of the default chain.
-type link struct {
+// chainSource is one source of the default chain.
+type chainSource struct {
 	name string
-	// open returns how to fetch from the source as it is set up now, and
-	// nil where it is not set up.
+	// open returns how to fetch from the source as it is set up now, and nil
+	// if it is not set up.
 	open func(*Client) (fetch, error)
-	// probed: where the source is not set up, nobody answers.
+	// probed: if nothing answers, the source counts as not set up.
 	probed bool
 }
 
 // defaultChain is the order in which credentials-go looks for credentials.
-var defaultChain = []*link{
+var defaultChain = []*chainSource{
 	{name: "environment", open: (*Client).environment},
 	{name: "OIDC", open: (*Client).environmentOIDC},
 	{name: "CLI profile", open: (*Client).cliProfile},
@@ -38,30 +38,30 @@ var defaultChain = []*link{
 // set up but does not answer, and at a file that is there but not readable. It
 // goes on where a source refuses, or nobody answers for the metadata service.
 func (c *Client) Default() *Session {
-	var chosen atomic.Pointer[link]
+	var chosen atomic.Pointer[chainSource]
 	return NewSession(func(ctx context.Context) (Credentials, error) {
-		if l := chosen.Load(); l != nil {
-			cred, err := c.follow(ctx, l)
+		if source := chosen.Load(); source != nil {
+			cred, err := c.ask(ctx, source)
 			if err != nil {
-				return Credentials{}, failed("default chain: "+l.name, "", err)
+				return Credentials{}, failed("default chain: "+source.name, "", err)
 			}
 			return cred, nil
 		}
 		var failures []string
 		last := broken
-		for _, l := range defaultChain {
-			cred, err := c.follow(ctx, l)
+		for _, source := range defaultChain {
+			cred, err := c.ask(ctx, source)
 			if err == nil {
-				chosen.Store(l)
+				chosen.Store(source)
 				return cred, nil
 			}
 			known := failed("", "", err)
 			if known.kind == absent {
 				continue
 			}
-			failures = append(failures, l.name+": "+known.Cause)
+			failures = append(failures, source.name+": "+known.Cause)
 			last = known.kind
-			if noneHere := last == refused || last == rejected || l.probed && last == silent; !noneHere {
+			if noneHere := last == refused || last == rejected || source.probed && last == silent; !noneHere {
 				break
 			}
 		}
@@ -75,9 +75,9 @@ func (c *Client) Default() *Session {
 
 const causeNotThere = "not there"
 
-// follow asks a source.
-func (c *Client) follow(ctx context.Context, l *link) (Credentials, error) {
-	get, err := l.open(c)
+// ask gets credentials from a source of the chain.
+func (c *Client) ask(ctx context.Context, source *chainSource) (Credentials, error) {
+	get, err := source.open(c)
 	switch {
 	case err != nil:
 		return Credentials{}, err

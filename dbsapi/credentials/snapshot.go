@@ -32,7 +32,7 @@ func readTexts(texts ...Text) ([]string, error) {
 	return nil, &Error{Operation: "read credentials", Cause: "the files change faster than they can be read", kind: passing}
 }
 
-// folder is where the files of a folder are. Kubernetes replaces all files of a
+// folder is a folder with its links resolved. Kubernetes replaces all files of a
 // mounted secret at once by turning the link ..data to another folder. The
 // files behind it are fixed, and those of the mount are links to them.
 type folder struct {
