@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
-	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -116,23 +115,18 @@ func isNumber(label string) bool {
 	return strings.Trim(label, "0123456789") == ""
 }
 
-// request is one request for credentials. A form makes it a POST.
-type request struct {
-	method, url string
-	header      http.Header
-	form        url.Values
+// newRequest returns a request for credentials. The error of net/http repeats the
+// address, which may hold a secret.
+func newRequest(ctx context.Context, method, address string, body io.Reader) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, method, address, body)
+	if err != nil {
+		return nil, &Error{Cause: "the address is malformed"}
+	}
+	return req, nil
 }
 
 // send returns the status and the body of the answer, whatever the status is.
-func (c *Client) send(ctx context.Context, r request) (status int, body []byte, err error) {
-	req, err := http.NewRequestWithContext(ctx, r.method, r.url, strings.NewReader(r.form.Encode()))
-	if err != nil {
-		return 0, nil, &Error{Cause: "the address is malformed"}
-	}
-	maps.Copy(req.Header, r.header)
-	if r.form != nil {
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
+func (c *Client) send(req *http.Request) (status int, body []byte, err error) {
 	req.Header.Set("Accept-Encoding", "identity")
 	req.Header.Set("User-Agent", c.userAgent)
 	if user := req.URL.User; user != nil {

@@ -66,7 +66,7 @@ func TestURIWithUser(t *testing.T) {
 		}
 		for _, wrong := range []string{"evil.example/" + secretMark, "a@evil.example", "evil.example?x=", "evil.example#"} {
 			_, err := c.OIDCRole(credentials.RoleOptions{RoleARN: podRole, STSEndpoint: wrong, OIDCTokenFile: writeFile(t, "token", oidcMark)}).Get(t.Context())
-			if err == nil || !strings.HasSuffix(err.Error(), "sts_endpoint must be a host or host:port") || n.dials.Load() != 1 {
+			if err == nil || !strings.HasSuffix(err.Error(), "the STS endpoint must be a host or host:port; check sts_endpoint or the STS region") || n.dials.Load() != 1 {
 				t.Errorf("%s: %v", wrong, err)
 			}
 		}

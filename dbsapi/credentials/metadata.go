@@ -3,6 +3,7 @@ package credentials
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -111,7 +112,12 @@ func (c *Client) askKeys(ctx context.Context, role string, header http.Header) (
 func (c *Client) metadata(ctx context.Context, method, path string, header http.Header) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, metadataTimeout)
 	defer cancel()
-	status, body, err := c.send(ctx, request{method: method, url: metadataURL + path, header: header})
+	req, err := newRequest(ctx, method, metadataURL+path, nil)
+	if err != nil {
+		return "", err
+	}
+	maps.Copy(req.Header, header)
+	status, body, err := c.send(req)
 	switch {
 	case err == nil && status == http.StatusNotFound: // the instance has no role, or not this one
 		err = &Error{Cause: "refused", HTTPStatus: status, kind: refused}

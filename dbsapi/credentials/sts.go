@@ -125,9 +125,14 @@ func (c *Client) oidcRole(o RoleOptions) fetch {
 func (c *Client) askSTS(ctx context.Context, o RoleOptions, query, form url.Values) (Credentials, error) {
 	address := "https://" + o.STSEndpoint + "/?" + query.Encode()
 	if u, err := url.Parse(address); err != nil || u.Host != o.STSEndpoint {
-		return Credentials{}, &Error{Cause: "sts_endpoint must be a host or host:port"}
+		return Credentials{}, &Error{Cause: "the STS endpoint must be a host or host:port; check sts_endpoint or the STS region"}
 	}
-	status, body, err := c.send(ctx, request{method: http.MethodPost, url: address, form: form})
+	req, err := newRequest(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
+	if err != nil {
+		return Credentials{}, err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	status, body, err := c.send(req)
 	if err != nil {
 		return Credentials{}, err
 	}

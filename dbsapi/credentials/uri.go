@@ -23,7 +23,11 @@ func (c *Client) uri(location Text) fetch {
 			return Credentials{}, &Error{Operation: operation, Cause: "it must be an http or https URL"}
 		}
 		cred, err := attempts(ctx, maxAttempts, func(ctx context.Context) (Credentials, error) {
-			status, body, err := c.send(ctx, request{method: http.MethodGet, url: text})
+			req, err := newRequest(ctx, http.MethodGet, text, nil)
+			if err != nil {
+				return Credentials{}, err
+			}
+			status, body, err := c.send(req)
 			if err != nil {
 				return Credentials{}, err
 			}
