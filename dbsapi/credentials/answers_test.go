@@ -156,5 +156,5 @@ var places = map[string]string{
 	"RAM role by OIDC": "assume RAM role with OIDC at example.com: ",
 	"ECS role":         "read ECS role at 100.100.100.200: ",
 	"ECS role, v1":     "read ECS role at 100.100.100.200: ",
-	"URI":              "read credentials URI at keys.example: ",
+	"URI":              "read credentials URI at localhost: ",
 }

@@ -85,7 +85,7 @@ func ProxyExceptLocal(proxy func(*http.Request) (*url.URL, error)) func(*http.Re
 		return nil
 	}
 	return func(r *http.Request) (*url.URL, error) {
-		if isLocal(r.URL.Hostname()) {
+		if mayBeLocal(r.URL.Hostname()) {
 			return nil, nil
 		}
 		return proxy(r)
@@ -93,18 +93,33 @@ func ProxyExceptLocal(proxy func(*http.Request) (*url.URL, error)) func(*http.Re
 }
 
 // isLocal reports whether a host is this machine, its link, or the metadata
-// service of its cloud. A name whose last label is a number, such as 127.1 or
-// 0x7f.1, counts as local: no domain name ends so, and resolvers take it for an
-// address.
+// service of its cloud.
 func isLocal(host string) bool {
-	host = strings.ToLower(strings.TrimSuffix(host, ".")) // the dot at the end of a full domain name
-	addr, err := netip.ParseAddr(host)
+	addr, err := netip.ParseAddr(withoutDot(host))
 	if err != nil {
-		label := host[strings.LastIndexByte(host, '.')+1:]
-		return label == "localhost" || isNumber(label)
+		return lastLabel(host) == "localhost"
 	}
 	addr = addr.Unmap()
 	return addr.IsLoopback() || addr.IsLinkLocalUnicast() || addr.IsUnspecified() || addr.String() == metadataHost
+}
+
+// mayBeLocal reports whether a host is local, or a name whose last label is a
+// number, such as 127.1 or 0x7f.1: no domain name ends so, and resolvers take it
+// for an address, which may be a local one.
+func mayBeLocal(host string) bool {
+	if _, err := netip.ParseAddr(withoutDot(host)); err != nil && isNumber(lastLabel(host)) {
+		return true
+	}
+	return isLocal(host)
+}
+
+// withoutDot removes the dot at the end of a full domain name.
+func withoutDot(host string) string { return strings.TrimSuffix(host, ".") }
+
+// lastLabel returns the end of a domain name.
+func lastLabel(host string) string {
+	host = strings.ToLower(withoutDot(host))
+	return host[strings.LastIndexByte(host, '.')+1:]
 }
 
 // isNumber reports whether a label is a number, decimal or hexadecimal.

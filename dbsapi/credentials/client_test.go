@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -74,6 +75,43 @@ func TestURIWithUser(t *testing.T) {
 	})
 }
 
+// Keys come over plain http from this machine, its link and the metadata service
+// only; nothing is sent to another host. A name that a resolver may take for a
+// local address may be any other address too.
+func TestPlainHTTP(t *testing.T) {
+	const refused = "read credentials URI: plain http is accepted for local addresses only, use https"
+	near := []string{
+		"127.0.0.1", "127.8.8.8:8080", "[::1]:8080", "[::ffff:127.0.0.1]", "localhost", "LocalHost:1", "localhost.", "x.localhost",
+		"169.254.169.254", "[fe80::1]", "100.100.100.200", "0.0.0.0",
+	}
+	far := []string{
+		"keys.example", "10.0.0.1:8080", "192.168.1.1", "100.100.100.201", "[2001:db8::1]", "localhost.example", "127.0.0.1.example",
+		"127.1", "134744072", "0x08080808", "10.1",
+	}
+	synctest.Test(t, func(t *testing.T) {
+		for _, host := range append(near, far...) {
+			n := &network{}
+			c := n.client(nil)
+			_, err := c.URI(credentials.Given("http://" + host + "/" + pathMark)).Get(t.Context())
+			want := "read credentials URI at " + host + ": connection refused"
+			if !slices.Contains(near, host) {
+				want = refused
+			}
+			if err == nil || err.Error() != want || (n.dials.Load() > 0) != slices.Contains(near, host) {
+				t.Errorf("%s: %v after %d connections", host, err, n.dials.Load())
+			}
+			n.closed(t, c)
+		}
+		n := &network{}
+		n.hosts = map[string]func(net.Conn){stsHost + ":443": n.secure(keys(nil))}
+		c := n.client(nil)
+		if _, err := c.URI(credentials.Given("https://" + stsHost + "/")).Get(t.Context()); err != nil {
+			t.Errorf("over https: %v", err)
+		}
+		n.closed(t, c)
+	})
+}
+
 // STS and remote URIs take the configured proxy; what is near takes none.
 func TestProxy(t *testing.T) {
 	const proxy = "proxy.example:3128"
@@ -88,9 +126,9 @@ func TestProxy(t *testing.T) {
 		for _, host := range append(near, far...) {
 			n := &network{}
 			c := n.client(func(*http.Request) (*url.URL, error) { return url.Parse("http://" + proxy) })
-			_, _ = c.URI(credentials.Given("http://" + host + "/")).Get(t.Context())
+			_, _ = c.URI(credentials.Given("https://" + host + "/")).Get(t.Context())
 			_, through := n.dialed.Load(proxy)
-			if want := !strings.Contains(strings.Join(near, " ")+" ", host+" "); through != want {
+			if want := !slices.Contains(near, host); through != want || n.dials.Load() == 0 {
 				t.Errorf("%s through the proxy: %t, want %t", host, through, want)
 			}
 			n.closed(t, c)

@@ -196,7 +196,7 @@ func (n *network) client(proxy func(*http.Request) (*url.URL, error)) *credentia
 
 const (
 	stsHost      = "example.com"
-	uriHost      = "keys.example"
+	uriHost      = "localhost"
 	metadataHost = "100.100.100.200"
 )
 

@@ -8,7 +8,8 @@ import (
 
 // URI takes credentials from a URL that answers with AccessKeyId,
 // AccessKeySecret, SecurityToken and Expiration. The URL may be a secret and
-// may change.
+// may change. Plain http is accepted for hosts of this machine, its link and the
+// metadata service only, because the answer holds keys.
 func (c *Client) URI(location Text) *Session { return NewSession(c.uri(location)) }
 
 func (c *Client) uri(location Text) fetch {
@@ -19,8 +20,11 @@ func (c *Client) uri(location Text) fetch {
 			return Credentials{}, err
 		}
 		u, err := url.Parse(text)
-		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		switch {
+		case err != nil, u.Host == "", u.Scheme != "http" && u.Scheme != "https":
 			return Credentials{}, &Error{Operation: operation, Cause: "it must be an http or https URL"}
+		case u.Scheme == "http" && !isLocal(u.Hostname()):
+			return Credentials{}, &Error{Operation: operation, Cause: "plain http is accepted for local addresses only, use https"}
 		}
 		cred, err := attempts(ctx, maxAttempts, func(ctx context.Context) (Credentials, error) {
 			req, err := newRequest(ctx, http.MethodGet, text, nil)
