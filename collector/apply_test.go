@@ -1,6 +1,7 @@
 package collector_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"aliyun_dbs_exporter/collector/poll"
 	"aliyun_dbs_exporter/dbsapi/dbssim"
 	"aliyun_dbs_exporter/dbsapi/dbssim/simtest"
 )
@@ -102,6 +104,40 @@ func TestApplyIntervalDuringSlowPoll(t *testing.T) {
 		if got := f.poller.Snapshot().Targets[0].Skipped; got > 3 {
 			t.Errorf("%d polls are skipped 16 s after the interval became 5 s", got)
 		}
+	})
+}
+
+// A reload that changes how requests leave the machine does not change the
+// identity: the default chain stays with its source while that refuses.
+func TestApplyKeepsTheIdentity(t *testing.T) {
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("ALIBABA_CLOUD_CREDENTIALS_URI", "http://localhost/")
+	synctest.Test(t, func(t *testing.T) {
+		sim := dbssim.New(nil, account(dbssim.Plan{ID: "dbsa"}))
+		instance, other := dbssim.NewTokens(sim, time.Hour), dbssim.NewTokens(sim, time.Hour)
+		mux := http.NewServeMux()
+		mux.Handle("100.100.100.200/", instance.Metadata("reader", simtest.KeyID))
+		mux.Handle("localhost/", other.URI(simtest.KeyID))
+		mux.Handle("/", sim)
+		f := &fixture{T: t, sim: sim, network: simtest.Serve(t, mux), log: new(lockedBuffer)}
+		c := simtest.Plans("poll_interval: 1m", "dbsa")
+		c.Targets[0].Credentials = "{type: default}"
+		f.restart(c, poll.Shard{})
+		f.run()
+		f.expect(map[string]string{"poll_success" + plan("dbsa"): "1"})
+
+		instance.SetFault(new(dbssim.Failing(http.StatusNotFound, "")))
+		c.Top += "\nhttp_client: {tls_config: {min_version: TLS13}}"
+		f.apply(c)
+		f.pass(time.Minute)
+		f.expect(map[string]string{"poll_success" + plan("dbsa"): "0"})
+		if n := other.Calls(); n > 0 {
+			t.Errorf("the next source was asked %d times", n)
+		}
+
+		instance.SetFault(nil)
+		f.pass(2 * time.Minute)
+		f.expect(map[string]string{"poll_success" + plan("dbsa"): "1"})
 	})
 }
 

@@ -131,6 +131,9 @@ func (p *Poller) Apply(c *config.Config) error {
 		if next.issuer, err = c.NewCredentialsClient(p.options.Dial); err != nil {
 			return err
 		}
+		if old.issuer != nil {
+			next.issuer.TakeOver(old.issuer)
+		}
 	}
 	for i := range c.Targets {
 		t, err := p.newTarget(next, &c.Targets[i], old)

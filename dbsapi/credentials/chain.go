@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"strings"
-	"sync/atomic"
 
 	"github.com/aliyun/credentials-go/credentials/providers"
 )
@@ -33,44 +32,65 @@ var defaultChain = []*chainSource{
 
 // Default returns the chain of environment, OIDC, CLI profile, credentials
 // file, ECS metadata and credentials URI. The first source that has credentials
-// gives them and stays the only one that is asked, because the next source may
-// be another identity. For the same reason the search stops at a source that is
-// set up but does not answer, and at a file that is there but not readable. It
-// goes on where a source refuses, or nobody answers for the metadata service.
+// gives them and stays the only one that the client asks, because the next source
+// may be another identity. For the same reason the search stops at a source that
+// is set up but does not answer, and at a file that is there but not readable. It
+// goes on if a source refuses, or nobody answers for the metadata service.
 func (c *Client) Default() *Session {
-	var chosen atomic.Pointer[chainSource]
 	return NewSession(func(ctx context.Context) (Credentials, error) {
-		if source := chosen.Load(); source != nil {
-			cred, err := c.ask(ctx, source)
-			if err != nil {
-				return Credentials{}, failed("default chain: "+source.name, "", err)
-			}
+		if source := c.chosen.Load(); source != nil {
+			return c.askChosen(ctx, source)
+		}
+		source, cred, err := c.search(ctx)
+		switch {
+		case err != nil:
+			return Credentials{}, err
+		case c.chosen.CompareAndSwap(nil, source):
 			return cred, nil
 		}
-		var failures []string
-		last := broken
-		for _, source := range defaultChain {
-			cred, err := c.ask(ctx, source)
-			if err == nil {
-				chosen.Store(source)
-				return cred, nil
-			}
-			known := failed("", "", err)
-			if known.kind == absent {
-				continue
-			}
-			failures = append(failures, source.name+": "+known.Cause)
-			last = known.kind
-			if noneHere := last == refused || last == rejected || source.probed && last == silent; !noneHere {
-				break
-			}
-		}
-		return Credentials{}, &Error{
-			Operation: "default chain",
-			Cause:     "no source has credentials (" + strings.Join(failures, "; ") + ")",
-			kind:      last,
-		}
+		// Another search has ended first, perhaps at another source.
+		return c.askChosen(ctx, c.chosen.Load())
 	})
+}
+
+// TakeOver makes the client take the place of another, which may still be in
+// use: the default chain stays with the source that either of them chooses. It
+// must come before the client's first request.
+func (c *Client) TakeOver(old *Client) { c.chosen = old.chosen }
+
+// search returns the first source of the chain that has credentials.
+func (c *Client) search(ctx context.Context) (*chainSource, Credentials, error) {
+	var failures []string
+	last := broken
+	for _, source := range defaultChain {
+		cred, err := c.ask(ctx, source)
+		if err == nil {
+			return source, cred, nil
+		}
+		known := failed("", "", err)
+		if known.kind == absent {
+			continue
+		}
+		failures = append(failures, source.name+": "+known.Cause)
+		last = known.kind
+		if noneHere := last == refused || last == rejected || source.probed && last == silent; !noneHere {
+			break
+		}
+	}
+	return nil, Credentials{}, &Error{
+		Operation: "default chain",
+		Cause:     "no source has credentials (" + strings.Join(failures, "; ") + ")",
+		kind:      last,
+	}
+}
+
+// askChosen gets credentials from the source that the chain stays with.
+func (c *Client) askChosen(ctx context.Context, source *chainSource) (Credentials, error) {
+	cred, err := c.ask(ctx, source)
+	if err != nil {
+		return Credentials{}, failed("default chain: "+source.name, "", err)
+	}
+	return cred, nil
 }
 
 const causeNotThere = "not there"

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -52,6 +53,9 @@ type Options struct {
 type Client struct {
 	transport *http.Transport
 	userAgent string
+	// chosen is the source that the default chain stays with, nil before one
+	// has worked.
+	chosen *atomic.Pointer[chainSource]
 }
 
 // NewClient returns a client.
@@ -70,7 +74,7 @@ func NewClient(o Options) *Client {
 	if o.Dial == nil {
 		transport.DialContext = (&net.Dialer{Timeout: connectTimeout}).DialContext
 	}
-	return &Client{transport: transport, userAgent: o.UserAgent}
+	return &Client{transport: transport, userAgent: o.UserAgent, chosen: new(atomic.Pointer[chainSource])}
 }
 
 // CloseIdleConnections closes the connections that no request uses.

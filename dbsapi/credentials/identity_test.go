@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -40,10 +41,14 @@ func newPod() *pod {
 			return with("AccessKeyId", "STS.node")(w, r)
 		}),
 	}
-	p.client = credentials.NewClient(credentials.Options{
+	p.client = p.newClient()
+	return p
+}
+
+func (p *pod) newClient() *credentials.Client {
+	return credentials.NewClient(credentials.Options{
 		TLS: &tls.Config{RootCAs: testRoots(), ServerName: "example.com", MinVersion: tls.VersionTLS12}, Dial: p.dial,
 	})
-	return p
 }
 
 func (p *pod) say(a answer) { p.sts.Store(&a) }
@@ -95,6 +100,54 @@ func TestChainStaysWithItsSource(t *testing.T) {
 		get(t, s, "STS.pod-2")
 		if _, asked := p.dialed.Load(metadataHost + ":80"); asked {
 			t.Error("the node's role was asked for")
+		}
+		p.closed(t, p.client)
+	})
+}
+
+// A client that takes over from another stays with its source, and the other
+// way round.
+func TestChainStaysOverClients(t *testing.T) {
+	p := newPod()
+	p.environment(t)
+	const denies = "default chain: OIDC: assume RAM role with OIDC at " + podSTS + ": " + denied
+	synctest.Test(t, func(t *testing.T) {
+		first, second, third := p.newClient(), p.newClient(), p.newClient()
+		second.TakeOver(first)
+		third.TakeOver(second)
+		get(t, second.Default(), "STS.pod")
+		p.say(refusal(403, "NoPermission"))
+		for _, c := range []*credentials.Client{first, second, third} {
+			get(t, c.Default(), denies)
+		}
+		other := p.newClient()
+		get(t, other.Default(), "STS.node")
+		for _, c := range []*credentials.Client{first, second, third} {
+			c.CloseIdleConnections()
+		}
+		p.closed(t, other)
+	})
+}
+
+// Of two searches at once, the one that ends last takes the source of the other.
+func TestChainsShareTheirSource(t *testing.T) {
+	p := newPod()
+	p.environment(t)
+	node := p.hosts[metadataHost+":80"]
+	p.hosts[metadataHost+":80"] = func(c net.Conn) {
+		time.Sleep(time.Second)
+		node(c)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		p.say(refusal(403, "NoPermission"))
+		var both sync.WaitGroup
+		both.Go(func() { get(t, p.client.Default(), "STS.pod") })
+		time.Sleep(time.Second / 2)
+		p.say(with("AccessKeyId", "STS.pod"))
+		both.Go(func() { get(t, p.client.Default(), "STS.pod") })
+		both.Wait()
+		if _, asked := p.dialed.Load(metadataHost + ":80"); !asked {
+			t.Error("the first search did not go on to the node's role")
 		}
 		p.closed(t, p.client)
 	})

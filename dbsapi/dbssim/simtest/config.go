@@ -32,6 +32,9 @@ type Target struct {
 	Concurrency int
 	// KeyID, KeySecret and KeyToken are those of the marked account.
 	KeyID, KeySecret, KeyToken string
+	// Credentials is the whole credentials block in one line, in the place of
+	// the marked account's key.
+	Credentials string
 	// Plans are the inner parts of plan blocks, such as "dbsa, name: orders".
 	Plans []string
 	// Discovery has the lines of the discovery block, "enabled: true" among
@@ -61,11 +64,15 @@ func (t Target) write(b *strings.Builder) {
 	line(4, "endpoint: "+cmp.Or(t.Endpoint, "http://127.0.0.1:1"))
 	line(4, "requests_per_second: "+strconv.FormatFloat(cmp.Or(t.Rate, 1000), 'g', -1, 64))
 	line(4, "max_concurrent_requests: "+strconv.Itoa(cmp.Or(t.Concurrency, 1)))
-	line(4, "credentials:")
-	line(6, "type: sts")
-	line(6, "access_key_id: "+cmp.Or(t.KeyID, KeyID))
-	line(6, "access_key_secret: "+cmp.Or(t.KeySecret, KeySecret))
-	line(6, "security_token: "+cmp.Or(t.KeyToken, KeyToken))
+	if t.Credentials != "" {
+		line(4, "credentials: "+t.Credentials)
+	} else {
+		line(4, "credentials:")
+		line(6, "type: sts")
+		line(6, "access_key_id: "+cmp.Or(t.KeyID, KeyID))
+		line(6, "access_key_secret: "+cmp.Or(t.KeySecret, KeySecret))
+		line(6, "security_token: "+cmp.Or(t.KeyToken, KeyToken))
+	}
 	if len(t.Plans) > 0 {
 		line(4, "plans:")
 	}
