@@ -1,7 +1,9 @@
 package credentials_test
 
 import (
+	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -23,8 +25,8 @@ const fuzzMark = "fuzz-mark"
 // is an error that holds nothing of it.
 func FuzzAnswers(f *testing.F) {
 	add := func(said []byte) {
-		for source := range 3 {
-			f.Add(said, uint8(source))
+		for source := range uint8(fuzzedSources) {
+			f.Add(said, source)
 		}
 	}
 	good := func(body string) []byte {
@@ -65,14 +67,17 @@ func FuzzAnswers(f *testing.F) {
 			})
 			c := n.client(nil)
 			s := c.URI(credentials.Given("http://" + uriHost + "/"))
+			source %= fuzzedSources
 			switch source {
-			case 1:
+			case fuzzedSTS:
 				s = c.OIDCRole(credentials.RoleOptions{RoleARN: podRole, STSEndpoint: stsHost, OIDCTokenFile: token})
-			case 2:
+			case fuzzedMetadata:
+				s = c.ECSRole("reader", false)
+			case fuzzedRoleName:
 				s = c.ECSRole("", false)
 			}
 			cred, err := s.Get(t.Context())
-			checkFuzzed(t, said, cred, err)
+			checkFuzzed(t, said, source, cred, err)
 			// net/http asks again where a connection closes that
 			// the request for a metadata token has used.
 			if asked := len(n.asks()); asked > 2*3 {
@@ -83,17 +88,71 @@ func FuzzAnswers(f *testing.F) {
 	})
 }
 
-func checkFuzzed(t *testing.T, said []byte, cred credentials.Credentials, err error) {
+// The sources that are fuzzed. The metadata service gives the same answer to the
+// request for the role's name and to that for its keys.
+const (
+	fuzzedURI = iota
+	fuzzedSTS
+	fuzzedMetadata
+	fuzzedRoleName
+	fuzzedSources
+)
+
+// strictKeys are the keys that a strict reader finds in an answer.
+type strictKeys struct{ id, secret, token, expiration, code string }
+
+// readStrictly reads what a server said with other libraries than the client.
+func readStrictly(said []byte, source uint8) (keys strictKeys, err error) {
+	from := bufio.NewReader(bytes.NewReader(said))
+	resp, err := http.ReadResponse(from, nil)
+	for err == nil && resp.StatusCode/100 == 1 {
+		resp, err = http.ReadResponse(from, nil)
+	}
+	if err != nil {
+		return strictKeys{}, err
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err == nil && (resp.StatusCode != http.StatusOK || len(body) > 64<<10) {
+		err = fmt.Errorf("HTTP %d with %d bytes", resp.StatusCode, len(body))
+	}
+	var members map[string]json.RawMessage
+	err = errors.Join(err, json.Unmarshal(body, &members))
+	if source == fuzzedSTS {
+		inner := members["Credentials"]
+		members = nil
+		err = errors.Join(err, json.Unmarshal(inner, &members))
+	}
+	wanted := map[string]*string{
+		"AccessKeyId": &keys.id, "AccessKeySecret": &keys.secret, "SecurityToken": &keys.token, "Expiration": &keys.expiration,
+	}
+	if source == fuzzedMetadata {
+		wanted["Code"] = &keys.code
+	}
+	for name, value := range wanted {
+		err = errors.Join(err, json.Unmarshal(members[name], value))
+	}
+	return keys, err
+}
+
+func checkFuzzed(t *testing.T, said []byte, source uint8, cred credentials.Credentials, err error) {
 	t.Helper()
 	if err == nil {
-		end := cred.Expiration()
+		want, err := readStrictly(said, source)
+		end, timeErr := time.Parse(time.RFC3339, want.expiration)
+		switch {
+		case err != nil || timeErr != nil:
+			t.Errorf("there are keys in an answer that has none: %v, %v", err, timeErr)
+		case cred.AccessKeyID() != want.id, cred.AccessKeySecret() != want.secret, cred.SecurityToken() != want.token,
+			!cred.Expiration().Equal(end), source == fuzzedMetadata && want.code != "Success":
+			t.Errorf("the keys are %q %q %q, which end at %v; the answer has %+v",
+				cred.AccessKeyID(), cred.AccessKeySecret(), cred.SecurityToken(), cred.Expiration(), want)
+		case !end.After(time.Now()):
+			t.Errorf("the keys have ended at %v", end)
+		}
 		for _, part := range []string{cred.AccessKeyID(), cred.AccessKeySecret(), cred.SecurityToken()} {
 			if part == "" || strings.ContainsFunc(part, func(r rune) bool { return r <= ' ' || r > '~' }) {
-				t.Errorf("keys hold %q", part)
+				t.Errorf("the keys hold %q", part)
 			}
-		}
-		if !end.After(time.Now()) || !bytes.Contains(said, []byte("HTTP/1.")) {
-			t.Errorf("keys that end at %v from %q", end, said)
 		}
 		return
 	}
