@@ -36,7 +36,11 @@ func TestTextRead(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			path := writeFile(t, "value", tt.content)
-			for from, text := range map[string]credentials.Text{"read " + path: credentials.File(path), "value": credentials.Given(tt.content)} {
+			texts := map[string]credentials.Text{"read " + path: credentials.File(path)}
+			if tt.content != "" { // a text that is not given is none, no error
+				texts["value"] = credentials.Given(tt.content)
+			}
+			for from, text := range texts {
 				got, err := text.Read()
 				want := tt.want
 				if tt.err != "" {
@@ -45,11 +49,20 @@ func TestTextRead(t *testing.T) {
 				if err != nil {
 					got = err.Error()
 				}
-				if got != want && tt.content != "" { // a text that is not given is none, no error
+				if got != want {
 					t.Errorf("got %q, want %q", got, want)
 				}
 			}
 		})
+	}
+}
+
+// A text that is not given is read as none.
+func TestNoText(t *testing.T) {
+	for name, text := range map[string]credentials.Text{"zero": {}, "empty": credentials.Given("")} {
+		if got, err := text.Read(); got != "" || err != nil {
+			t.Errorf("%s: got %q, %v", name, got, err)
+		}
 	}
 }
 
