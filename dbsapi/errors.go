@@ -17,7 +17,8 @@ const (
 	ReasonCredentials Reason = "credentials"
 	// ReasonAuth: the API rejected the key, token, signature or date.
 	ReasonAuth Reason = "auth"
-	// ReasonForbidden: the identity is known but lacks the permission.
+	// ReasonForbidden: the identity is known but lacks the permission, or a
+	// proxy or gateway refuses the request.
 	ReasonForbidden Reason = "forbidden"
 	// ReasonThrottled: the account's request quota is used up.
 	ReasonThrottled Reason = "throttled"
@@ -104,9 +105,10 @@ func (e *Error) hide(secrets ...string) {
 }
 
 // Permission returns the RAM action that the identity in use lacks, empty for
-// any other failure.
+// any other failure. A refusal without an error code is not the API's but that of
+// a proxy or gateway, which no RAM permission changes.
 func (e *Error) Permission() string {
-	if e.reason != ReasonForbidden {
+	if e.reason != ReasonForbidden || e.Code == "" {
 		return ""
 	}
 	return "dbs:" + e.Action

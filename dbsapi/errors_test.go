@@ -179,7 +179,9 @@ func TestPermissionAndClock(t *testing.T) {
 		badClock   bool
 	}{
 		{dbssim.Failing(403, "Forbidden.RAM"), "dbs:DescribeBackupSetDownloadTaskList", false},
-		{dbssim.HTMLPage(403), "dbs:DescribeBackupSetDownloadTaskList", false},
+		{dbssim.HTMLPage(403), "", false},
+		{dbssim.Failing(403, ""), "", false},
+		{dbssim.Failing(403, "SomethingNew"), "dbs:DescribeBackupSetDownloadTaskList", false},
 		{dbssim.Failing(400, "InvalidTimeStamp.Expired"), "", true},
 		{dbssim.Failing(400, "IllegalTimestamp"), "", true},
 		{dbssim.Failing(400, "SignatureDoesNotMatch"), "", false},

@@ -41,7 +41,7 @@ const clockAdvice = "Set this machine's clock: the API rejects requests that are
 var advice = map[dbsapi.Reason]string{
 	dbsapi.ReasonCredentials:    "Check the credentials block and the source that it names.",
 	dbsapi.ReasonAuth:           "Check that the access key is active, and that its secret or session token belongs to it.",
-	dbsapi.ReasonForbidden:      "Grant the RAM action of the request on resource * to the identity in use.",
+	dbsapi.ReasonForbidden:      "Check the proxy or gateway on the way to the endpoint: the refusal has no error code of the API.",
 	dbsapi.ReasonThrottled:      "Lower requests_per_second or raise poll_interval: the account shares one request quota.",
 	dbsapi.ReasonNotFound:       "Check that the backup plan still exists, and that it belongs to this account and region.",
 	dbsapi.ReasonInvalidRequest: "Check region_id and endpoint: the host answered as if it did not know the request.",
