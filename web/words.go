@@ -93,7 +93,7 @@ var statuses = []badge{
 var reasons = map[dbsapi.Reason]string{
 	dbsapi.ReasonCredentials:    "No credentials",
 	dbsapi.ReasonAuth:           "Credentials rejected",
-	dbsapi.ReasonForbidden:      "Permission missing",
+	dbsapi.ReasonForbidden:      "Access denied",
 	dbsapi.ReasonThrottled:      "Throttled",
 	dbsapi.ReasonNotFound:       "Not found",
 	dbsapi.ReasonInvalidRequest: "Request not understood",
