@@ -75,8 +75,8 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
-// String names the endpoint and hides the credentials.
+// String returns the endpoint's host.
 func (c *Client) String() string { return "DBS client of " + c.endpoint.Host }
 
-// GoString hides the credentials from %#v.
+// GoString returns the endpoint's host, and hides the credentials from %#v.
 func (c *Client) GoString() string { return c.String() }

@@ -95,9 +95,10 @@ func Regions() []string {
 	return ids
 }
 
-// ParseEndpoint turns "host", "host:port" or a URL into the base URL of the API. Without a scheme it is https.
-// Plain http is accepted for loopback hosts only, because requests carry session tokens. The errors do not repeat
-// the input, which may hold a password.
+// ParseEndpoint turns "host", "host:port" or a URL into the base URL of the API.
+// Without a scheme it is https. Plain http is accepted for loopback hosts only,
+// because requests carry session tokens. The errors do not repeat the input,
+// which may hold a password.
 func ParseEndpoint(endpoint string) (*url.URL, error) {
 	if !strings.Contains(endpoint, "://") {
 		endpoint = "https://" + endpoint
@@ -105,15 +106,13 @@ func ParseEndpoint(endpoint string) (*url.URL, error) {
 	u, err := url.Parse(endpoint)
 	switch {
 	case err != nil || u.Hostname() == "":
-		return nil, errors.New("want a host, host:port or URL")
+		return nil, errors.New("must be a host, host:port or URL")
 	case u.User != nil:
 		return nil, errors.New("must not hold a user name or password")
 	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
 		return nil, errors.New("must not have a path, query or fragment")
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
-		return nil, errors.New("plain http is for loopback hosts only, use https")
-	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, errors.New("want the scheme https")
+	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
+		return nil, errors.New("must use https; http is accepted for loopback hosts only")
 	}
 	host := u.Host
 	if u.Scheme == "https" {

@@ -134,7 +134,8 @@ func retryAfter(header string, now time.Time) time.Duration {
 	return 0
 }
 
-// wholeNumber reads digits, and as the nearest int64 those that exceed one.
+// wholeNumber reads an integer; one that exceeds 64 bits is read as the nearest
+// int64.
 func wholeNumber(text string) (n int64, ok bool) {
 	n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
 	return n, err == nil || errors.Is(err, strconv.ErrRange)

@@ -66,12 +66,13 @@ type DownloadTask struct {
 	// DataBytes is the size of the backup set in bytes, 0 where it is absent or bad. The API page gives no unit;
 	// the successor API documents the same value in bytes.
 	DataBytes int64
-	// BadSize reports a size that is no whole number, or negative.
+	// BadSize reports whether the size is not a whole number or is negative.
 	BadSize bool
 
 	// Created and Finished have a precision of milliseconds; they are zero where the row has no such time, or a bad one.
 	Created, Finished time.Time
-	// BadTime reports a time that is no plausible number of milliseconds since 1970.
+	// BadTime reports whether a time is not a plausible number of milliseconds
+	// since 1970.
 	BadTime bool
 }
 
