@@ -2,7 +2,6 @@ package dbsapi
 
 import (
 	"errors"
-	"slices"
 	"time"
 )
 
@@ -16,14 +15,15 @@ type answer struct {
 	// read, or comes twice.
 	malformed bool
 	// read are the deciding members that were read.
-	read []string
+	read members
 
 	code       string // of the gateway
 	errCode    string // of DBS itself
 	requestID  string
 	bodyStatus int64
 
-	// The figures below are unknown if the answer lacks them or has something else in their place.
+	// The figures below are unknown if the answer lacks them or has something
+	// else in their place.
 	pageSize      int64
 	totalPages    int64
 	totalElements int64
@@ -38,8 +38,8 @@ const unknown = -1
 // errTooManyRows is the cause of an answer that would fill the memory.
 var errTooManyRows = errors.New("the answer has more rows than were asked for")
 
-// rows reads the elements of one page: field takes the members of an element, next ends it, and check reports whether
-// a good answer makes sense with them.
+// rows reads the elements of one page: field takes the members of an element,
+// next ends it, and check reports whether a good answer makes sense with them.
 type rows struct {
 	listName string
 	field    func(d *decoder, name []byte) (known bool, err error)
@@ -65,11 +65,41 @@ func (d *decoder) answer(r rows) (answer, error) {
 	return a, d.end()
 }
 
+// members is a set of the members that decide whether an answer is good.
+type members uint8
+
+const (
+	memberSuccess members = 1 << iota
+	memberItems
+	memberTotal
+	memberStatus
+	memberCode
+)
+
+// deciding returns the deciding member of a name, none for the name of another.
+func deciding(name []byte) members {
+	switch string(name) {
+	case "Success":
+		return memberSuccess
+	case "Items":
+		return memberItems
+	case "TotalElements":
+		return memberTotal
+	case "HttpStatusCode":
+		return memberStatus
+	case "Code", "code":
+		return memberCode
+	}
+	return 0
+}
+
 func (a *answer) member(d *decoder, name []byte, r rows) (err error) {
-	if a.again(name) {
+	member := deciding(name)
+	if a.read&member != 0 { // parsers differ in which of the two counts
 		a.malformed = true
 		return d.skip()
 	}
+	a.read |= member
 	switch string(name) {
 	case "Success":
 		a.success, err = d.flag()
@@ -89,33 +119,25 @@ func (a *answer) member(d *decoder, name []byte, r rows) (err error) {
 	case "ErrCode":
 		a.errCode, err = d.string()
 	case "Code", "code":
-		a.code, err = d.string()
+		err = a.gatewayCode(d)
 	default:
 		err = d.skip()
 	}
 	return err
 }
 
-// again reports whether a member that decides whether the answer is good was
-// read before: parsers differ in which of the two counts.
-func (a *answer) again(member []byte) bool {
-	switch name := string(member); name {
-	case "Success", "Items", "TotalElements", "HttpStatusCode":
-		if slices.Contains(a.read, name) {
-			return true
-		}
-		a.read = append(a.read, name)
+// gatewayCode reads the code of the gateway.
+func (a *answer) gatewayCode(d *decoder) error {
+	text, readable, err := d.raw()
+	if !isNothing(text) {
+		a.code = string(text)
 	}
-	return false
+	a.malformed = a.malformed || !readable
+	return err
 }
 
 // status reads the HTTP status in the body.
 func (a *answer) status(d *decoder) error {
-	switch d.json.PeekKind() {
-	case '{', '[':
-		a.malformed = true
-		return d.skip()
-	}
 	n, err := d.integer()
 	a.bodyStatus = n.value
 	a.malformed = a.malformed || n.malformed || n.value < 0

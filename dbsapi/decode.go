@@ -3,16 +3,14 @@ package dbsapi
 import (
 	"bytes"
 	"errors"
-	"math"
-	"strconv"
-	"strings"
 	"sync"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// errNotDBS is the cause of every answer that cannot be read; the answer itself is never repeated.
+// errNotDBS is the cause of every answer that cannot be read; the answer itself is
+// never repeated.
 var errNotDBS = errors.New("the answer is not the JSON that DBS sends")
 
 const (
@@ -33,9 +31,11 @@ const (
 	maxEscaped = 6*maxText + 2
 )
 
-// decoder reads one answer token by token. It is tolerant where the API's own documents disagree: a list may be a
-// single object, a number may be a string, "nothing" may be null, "", missing or the literal 无. Fields that nobody
-// asks for, the download URLs and error texts among them, are skipped without being decoded.
+// decoder reads one answer token by token. It is tolerant where the API's own
+// documents disagree: a list may be a single object, a number may be a string,
+// "nothing" may be null, "", missing or the literal 无. Fields that nobody asks
+// for, the download URLs and error texts among them, are skipped without being
+// decoded.
 type decoder struct {
 	body  bytes.Buffer
 	json  jsontext.Decoder
@@ -59,14 +59,14 @@ func (d *decoder) release() {
 	}
 }
 
-// object reads an object and calls field with the name of each member, which is valid until field reads or skips the
-// value.
+// object reads an object and calls field with the name of each member, which is
+// valid until field reads or skips the value.
 func (d *decoder) object(field func(name []byte) error) error {
 	if _, err := d.json.ReadToken(); err != nil {
 		return errNotDBS
 	}
 	for d.json.PeekKind() != '}' {
-		name, err := d.raw()
+		name, _, err := d.raw()
 		if err != nil {
 			return err
 		}
@@ -88,26 +88,30 @@ func (d *decoder) end() error {
 
 func (d *decoder) skip() error { return d.json.SkipValue() }
 
-// raw reads a scalar as text, unquoted and valid only until the next call; an object or array counts as absent.
-func (d *decoder) raw() ([]byte, error) {
+// raw reads a scalar as text, unquoted and valid only until the next call. It is
+// nil for null, and for what is not readable: an object, an array or a text that
+// is too long.
+func (d *decoder) raw() (text []byte, readable bool, err error) {
 	switch d.json.PeekKind() {
 	case '{', '[':
-		return nil, d.skip()
+		return nil, false, d.skip()
 	}
 	value, err := d.json.ReadValue()
-	text := []byte(value)
+	text = value
 	switch {
 	case err != nil:
-		return nil, err
-	case value.Kind() == 'n', len(value) > maxEscaped:
-		return nil, nil
+		return nil, false, err
+	case value.Kind() == 'n':
+		return nil, true, nil
+	case len(value) > maxEscaped:
+		return nil, false, nil
 	case value.Kind() == '"':
 		text = d.unquote(value)
 	}
 	if len(text) > maxText {
-		return nil, nil
+		return nil, false, nil
 	}
-	return text, nil
+	return text, true, nil
 }
 
 // unquote decodes a JSON string. Most have no escapes.
@@ -120,9 +124,10 @@ func (d *decoder) unquote(value jsontext.Value) []byte {
 	return d.text
 }
 
-// string reads a text. The literals that the console shows for "nothing" are read as nothing.
+// string reads a text. The literals that the console shows for "nothing" are read
+// as nothing.
 func (d *decoder) string() (string, error) {
-	text, err := d.raw()
+	text, _, err := d.raw()
 	if isNothing(text) {
 		return "", err
 	}
@@ -131,7 +136,7 @@ func (d *decoder) string() (string, error) {
 
 // id reads an ID, of which a character that was cut is left out.
 func (d *decoder) id() (string, error) {
-	text, err := d.raw()
+	text, _, err := d.raw()
 	switch {
 	case isNothing(text):
 		return "", err
@@ -141,9 +146,10 @@ func (d *decoder) id() (string, error) {
 	return string(text), err
 }
 
-// internedString reads a text that recurs in all answers, such as a status, without a new string each time.
+// internedString reads a text that recurs in all answers, such as a status,
+// without a new string each time.
 func (d *decoder) internedString() (string, error) {
-	text, err := d.raw()
+	text, _, err := d.raw()
 	if isNothing(text) {
 		return "", err
 	}
@@ -158,87 +164,10 @@ func (d *decoder) internedString() (string, error) {
 	return s, err
 }
 
-// number is an integer of an answer.
-type number struct {
-	value int64
-	// present: there is a value, be it malformed.
-	present bool
-	// malformed: the value is no whole number of 64 bits.
-	malformed bool
-}
-
-// exactFloats is the double below which every integer is exact; 2^53 itself is
-// also what 2^53+1 is rounded to.
-const exactFloats = 1 << 53
-
-// integer reads a number, or a string that holds one.
-func (d *decoder) integer() (number, error) {
-	text, err := d.raw()
-	if err != nil || isNothing(text) {
-		return number{}, err
-	}
-	digits := string(bytes.TrimSpace(text))
-	if value, err := strconv.ParseInt(digits, 10, 64); err == nil {
-		return number{value: value, present: true}, nil
-	}
-	// ParseFloat also takes Go's own notations, such as 0x1p4, 1_0 and Inf.
-	if strings.Trim(digits, "0123456789+-.eE") != "" {
-		return number{present: true, malformed: true}, nil
-	}
-	// Serializers that know only doubles write 1.642044001E12.
-	if f, err := strconv.ParseFloat(digits, 64); err == nil && f == math.Trunc(f) && math.Abs(f) < exactFloats {
-		return number{value: int64(f), present: true}, nil
-	}
-	return number{present: true, malformed: true}, nil
-}
-
-// flag is a boolean that an answer may lack.
-type flag int
-
-const (
-	flagAbsent flag = iota
-	flagTrue
-	flagFalse
-	// flagInvalid is something else than true or false.
-	flagInvalid
-)
-
-// flag reads true or false, also as a string.
-func (d *decoder) flag() (flag, error) {
-	switch d.json.PeekKind() {
-	case '{', '[', '0':
-		return flagInvalid, d.skip()
-	}
-	text, err := d.raw()
-	switch {
-	case isNothing(text):
-		return flagAbsent, err
-	case strings.EqualFold(string(text), "true"):
-		return flagTrue, err
-	case strings.EqualFold(string(text), "false"):
-		return flagFalse, err
-	}
-	return flagInvalid, err
-}
-
-// boolean reads true or false, also as a string; known is false where there is neither.
-func (d *decoder) boolean() (value, known bool, err error) {
-	text, err := d.raw()
-	value, parseErr := strconv.ParseBool(strings.ToLower(string(text)))
-	return value, parseErr == nil, err
-}
-
-func isNothing(text []byte) bool {
-	switch string(text) {
-	case "", "无", "N/A":
-		return true
-	}
-	return false
-}
-
-// items reads a list in any of the shapes in which the API's documents print it: an object that holds the list under
-// listName, the list itself, a list of such objects, a single element in the list's place. It reports whether there is
-// more than null or an empty text.
+// items reads a list in any of the shapes in which the API's documents print it:
+// an object that holds the list under listName, the list itself, a list of such
+// objects, a single element in the list's place. It reports whether there is more
+// than null or an empty text.
 func (d *decoder) items(r rows, depth int) (present bool, err error) {
 	switch kind := d.json.PeekKind(); {
 	case depth > maxItemsDepth:

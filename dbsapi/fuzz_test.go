@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/textproto"
 	"os"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -64,6 +67,14 @@ func FuzzAnswer(f *testing.F) {
 		`{"Code":"SignatureDoesNotMatch","Message":"` + strings.Repeat("Ⱥ", 200) + ` server StringToSign is [` + testToken + `]","RequestId":"` + testToken + `"}`,
 		`{"Success":true,"Items":[` + strings.Repeat(`{},`, 99) + `{}]}`,
 		`{"Success":true,"Items":[` + strings.Repeat(`{},`, 100) + `{}]}`,
+		`{"Success":true,"TotalElements":0,"Items":[],"Code":"Forbidden.RAM","Code":"200"}`,
+		`{"Success":true,"TotalElements":0,"Items":[],"code":"Forbidden.RAM","Code":"200"}`,
+		`{"Success":true,"TotalElements":0,"Items":[],"Code":{"x":"Forbidden"}}`,
+		`{"Success":true,"TotalElements":0,"Items":[],"Code":"` + strings.Repeat("x", 2000) + `"}`,
+		`{"Success":true,"TotalElements":0,"Items":[],"HttpStatusCode":"` + strings.Repeat("5", 2000) + `"}`,
+		`{"Success":"` + strings.Repeat("f", 2000) + `","TotalElements":0,"Items":[]}`,
+		`{"Success":true,"TotalElements":0,"Items":[],"Code":200,"HttpStatusCode":"2e2"}`,
+		`{"Success":"N/A","TotalElements":0,"Items":[],"Code":"无","HttpStatusCode":null}`,
 		"{\"Success\":true,\"Items\":\"\"}\x00",
 		"<html>",
 	} {
@@ -141,25 +152,75 @@ func checkPage(t *testing.T, page dbsapi.Page[dbsapi.DownloadTask]) {
 }
 
 // checkGood makes sure, with another decoder, that an answer that was taken for
-// a list is a good one.
+// a list is a good one: whatever decides about it is there at most once, and is
+// one of the few values that say so.
 func checkGood(t *testing.T, status int, body string) {
 	t.Helper()
-	var answer map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(body), &answer); err != nil {
+	members, err := topMembers(body)
+	if err != nil {
 		t.Fatalf("took something other than an object for a list: %v", err)
 	}
-	var value any
-	_ = json.Unmarshal(answer["Success"], &value)
-	success := strings.ToLower(fmt.Sprint(value))
-	_, hasItems := answer["Items"]
-	_, hasTotal := answer["TotalElements"]
-	var bodyStatus int64
-	_ = json.Unmarshal([]byte(strings.Trim(string(answer["HttpStatusCode"]), `"`)), &bodyStatus)
+	code := append(members["Code"], members["code"]...)
+	hasItems, hasTotal := len(members["Items"]) == 1, len(members["TotalElements"]) == 1
+	success := isTrue(members["Success"])
 	switch {
-	case status < 200, status > 299, bodyStatus >= 300,
-		success == "false", success == "no", success == "1", success == "0",
-		success == "true" && !hasItems && !hasTotal,
-		success != "true" && (!hasItems || !hasTotal):
+	case status < 200, status > 299,
+		len(members["Items"]) > 1, len(members["TotalElements"]) > 1,
+		!success && !isNone(members["Success"]),
+		!isNone(code) && !isGoodCode(code),
+		!isNone(members["HttpStatusCode"]) && !isGoodStatus(members["HttpStatusCode"]),
+		success && !hasItems && !hasTotal,
+		!success && (!hasItems || !hasTotal):
 		t.Errorf("took HTTP %d %q for a list", status, body)
 	}
+}
+
+// topMembers returns the values of every member of an object, in their order.
+func topMembers(body string) (map[string][]any, error) {
+	if !json.Valid([]byte(body)) {
+		return nil, errors.New("it is not JSON")
+	}
+	d := json.NewDecoder(strings.NewReader(body))
+	d.UseNumber()
+	if begin, err := d.Token(); err != nil || begin != json.Delim('{') {
+		return nil, fmt.Errorf("it begins with %v, %w", begin, err)
+	}
+	members := make(map[string][]any)
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		var value any
+		if err := d.Decode(&value); err != nil {
+			return nil, err
+		}
+		members[name.(string)] = append(members[name.(string)], value)
+	}
+	return members, nil
+}
+
+// isNone reports whether a member is absent, or has a value that stands for
+// nothing.
+func isNone(values []any) bool {
+	return len(values) == 0 || len(values) == 1 && slices.Contains([]any{nil, "", "无", "N/A"}, values[0])
+}
+
+func isTrue(values []any) bool {
+	return len(values) == 1 && strings.EqualFold(fmt.Sprint(values[0]), "true")
+}
+
+func isGoodCode(values []any) bool {
+	good := []any{"0", "200", "OK", "Success", json.Number("0"), json.Number("200")}
+	return len(values) == 1 && slices.Contains(good, values[0])
+}
+
+// isGoodStatus reports whether a member is a whole number below 300.
+func isGoodStatus(values []any) bool {
+	if len(values) != 1 {
+		return false
+	}
+	text := strings.TrimSpace(fmt.Sprint(values[0]))
+	n, err := strconv.ParseFloat(text, 64)
+	return err == nil && strings.Trim(text, "0123456789+-.eE") == "" && n == math.Trunc(n) && n >= 0 && n < 300
 }

@@ -56,7 +56,9 @@ func (p *BackupPlan) field(d *decoder, name []byte) (known bool, err error) {
 	case "DatabaseType":
 		p.DatabaseType, err = d.internedString()
 	case "OpenBackupSetAutoDownload":
-		p.AutoDownload, p.AutoDownloadKnown, err = d.boolean()
+		var open flag
+		open, err = d.flag()
+		p.AutoDownload, p.AutoDownloadKnown = open == flagTrue, open == flagTrue || open == flagFalse
 	default:
 		return false, d.skip()
 	}
