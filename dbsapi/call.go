@@ -54,8 +54,8 @@ type call struct {
 	newRows func(length int) rows
 }
 
-// do asks until there is a good answer, an error that another attempt will not fix, or no time
-// for another attempt.
+// do asks until there is a good answer, an error that another attempt will not
+// fix, or no time for another attempt.
 func (c *Client) do(ctx context.Context, r call) (answer, error) {
 	retry := newRetry(r.pace.OneAttempt)
 	for {
@@ -156,7 +156,7 @@ func (c *Client) getCredentials(ctx context.Context, b *Budget) (credentials.Cre
 func (c *Client) request(ctx context.Context, r call) *http.Request {
 	endpoint := *c.endpoint
 	endpoint.RawQuery = r.query
-	req := (&http.Request{
+	req := &http.Request{
 		Method: http.MethodPost,
 		URL:    &endpoint,
 		Host:   endpoint.Host,
@@ -167,7 +167,7 @@ func (c *Client) request(ctx context.Context, r call) *http.Request {
 			"X-Acs-Version": {apiVersion},
 		},
 		Body: http.NoBody,
-	})
+	}
 	return req.WithContext(ctx)
 }
 

@@ -60,7 +60,8 @@ func (p Pace) rest(ctx context.Context, s step) error {
 }
 
 // attemptTime returns how long an attempt may take: what the budget leaves, or
-// half of it where another attempt may follow.
+// half of that if another attempt may follow. With OneAttempt it is half of the
+// whole budget. A half is at least minAttempt, if the budget has as much left.
 func (p Pace) attemptTime(mayFollow bool) time.Duration {
 	left := p.Budget.left()
 	switch {

@@ -177,9 +177,8 @@ func (p *pager[T]) fetch(ctx context.Context, num int) ([]T, answer, error) {
 	return items, a, err
 }
 
-// checkEmpty refuses a first page without rows unless the API says that the
-// list has none: accepting a bogus empty answer would
-// show all tasks as gone.
+// checkEmpty refuses a first page without rows unless the API says that the list
+// has none: accepting a bogus empty answer would show all tasks as gone.
 func checkEmpty(num, rows int, total int64) error {
 	switch {
 	case num > 0 || rows > 0 || total == 0:
