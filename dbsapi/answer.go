@@ -187,7 +187,7 @@ func (a *answer) reported(action string, status int) *Error {
 		HTTPStatus: status,
 		Code:       code,
 		RequestID:  plainRequestID(a.requestID),
-		reason:     classify(code, status),
+		Reason:     classify(code, status),
 	}
 }
 
@@ -195,7 +195,7 @@ func (a *answer) reported(action string, status int) *Error {
 func (a *answer) invalid(action string, status int, cause error) *Error {
 	return &Error{
 		Action: action, HTTPStatus: status, RequestID: plainRequestID(a.requestID),
-		reason: ReasonDecode, cause: cause.Error(),
+		Reason: ReasonDecode, cause: cause.Error(),
 	}
 }
 

@@ -110,7 +110,7 @@ func (c *Client) send(
 ) (answer, credentials.Credentials, *Error) {
 	cred, err := c.getCredentials(ctx, r.pace.Budget)
 	if err != nil {
-		return answer{}, cred, &Error{Action: r.action, reason: ReasonCredentials, cause: err.Error()}
+		return answer{}, cred, &Error{Action: r.action, Reason: ReasonCredentials, cause: err.Error()}
 	}
 	if r.pace.Budget.left() <= 0 {
 		return answer{}, cred, r.outOfTime() // the credentials took all of it
@@ -180,5 +180,5 @@ func (r call) outOfTime() *Error {
 	case r.pages > 1:
 		cause = "the poll's time ran out after " + strconv.Itoa(r.pages) + " pages"
 	}
-	return &Error{Action: r.action, reason: ReasonTimeout, cause: cause, permanent: true}
+	return &Error{Action: r.action, Reason: ReasonTimeout, cause: cause, permanent: true}
 }

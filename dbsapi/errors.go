@@ -49,6 +49,8 @@ var Reasons = []Reason{
 type Error struct {
 	// Action is the API operation, such as DescribeBackupSetDownloadTaskList.
 	Action string
+	// Reason is the class of the failure.
+	Reason Reason
 	// HTTPStatus is the status of the answer, or the one in its body if that
 	// reports the failure; 0 if there was no answer.
 	HTTPStatus int
@@ -59,16 +61,12 @@ type Error struct {
 	// answer has none, or something else than a UUID.
 	RequestID string
 
-	reason Reason
-	cause  string
+	cause string
 	// permanent: another attempt soon cannot succeed.
 	permanent bool
 	// timedOut: the client stopped waiting.
 	timedOut bool
 }
-
-// Reason returns the class of the failure.
-func (e *Error) Reason() Reason { return e.reason }
 
 // Error returns the operation, the class, and the identifiers that help to look
 // further.
@@ -83,7 +81,7 @@ func (e *Error) Error() string {
 	if e.RequestID != "" {
 		facts = append(facts, "request "+e.RequestID)
 	}
-	text := e.Action + ": " + string(e.reason)
+	text := e.Action + ": " + string(e.Reason)
 	if e.cause != "" {
 		text += ": " + e.cause
 	}
@@ -108,7 +106,7 @@ func (e *Error) hide(secrets ...string) {
 // any other failure. A refusal without an error code is not the API's but that of
 // a proxy or gateway, which no RAM permission changes.
 func (e *Error) Permission() string {
-	if e.reason != ReasonForbidden || e.Code == "" {
+	if e.Reason != ReasonForbidden || e.Code == "" {
 		return ""
 	}
 	return "dbs:" + e.Action
@@ -145,9 +143,9 @@ func plainRequestID(s string) string {
 // transportError describes a request that got no complete answer.
 func transportError(action string, err error) *Error {
 	cause := neterr.Describe(err)
-	e := &Error{Action: action, reason: ReasonNetwork, cause: cause.Text, permanent: cause.Permanent}
+	e := &Error{Action: action, Reason: ReasonNetwork, cause: cause.Text, permanent: cause.Permanent}
 	if cause.Timeout {
-		e.reason, e.timedOut = ReasonTimeout, true
+		e.Reason, e.timedOut = ReasonTimeout, true
 	}
 	return e
 }

@@ -124,7 +124,7 @@ func TestSignatureErrorHidesTheToken(t *testing.T) {
 	if !errors.As(err, &apiErr) {
 		t.Fatal(err)
 	}
-	if apiErr.Code != "SignatureDoesNotMatch" || apiErr.HTTPStatus != 400 || apiErr.Reason() != dbsapi.ReasonAuth {
+	if apiErr.Code != "SignatureDoesNotMatch" || apiErr.HTTPStatus != 400 || apiErr.Reason != dbsapi.ReasonAuth {
 		t.Errorf("error is %v", err)
 	}
 	checkNoLeak(t, fmt.Sprintf("%v %+v %#v", err, apiErr, apiErr))

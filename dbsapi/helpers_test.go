@@ -48,7 +48,7 @@ func (o *observer) reasons() []string {
 		if a.Err == nil {
 			reasons = append(reasons, "good")
 		} else {
-			reasons = append(reasons, string(a.Err.Reason()))
+			reasons = append(reasons, string(a.Err.Reason))
 		}
 	}
 	return reasons
@@ -164,7 +164,7 @@ func reasonOf(t *testing.T, err error) dbsapi.Reason {
 	if !errors.As(err, &apiErr) {
 		t.Fatalf("error %v is no *dbsapi.Error", err)
 	}
-	return apiErr.Reason()
+	return apiErr.Reason
 }
 
 // checkNoLeak searches a text for what must not be in it.

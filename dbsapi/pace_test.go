@@ -190,7 +190,7 @@ func TestCancel(t *testing.T) {
 				t.Errorf("%d requests count as sent", o.sent())
 			}
 			for _, a := range o.attempts {
-				if a.Err != nil && (a.Err.Reason() == dbsapi.ReasonOther || a.Err.Reason() == dbsapi.ReasonTimeout) {
+				if a.Err != nil && (a.Err.Reason == dbsapi.ReasonOther || a.Err.Reason == dbsapi.ReasonTimeout) {
 					t.Errorf("counted %v", a.Err)
 				}
 			}

@@ -62,7 +62,7 @@ func (r *retry) mayFollow() bool { return r.attempts+1 < r.maxAttempts }
 // If the API rejects the session token, reject asks for new credentials and
 // reports whether there can be any.
 func (r *retry) next(err *Error, pause Pause, reject func() bool) step {
-	if err.reason == ReasonThrottled || err.reason == ReasonServer && pause.longest() > 0 {
+	if err.Reason == ReasonThrottled || err.Reason == ReasonServer && pause.longest() > 0 {
 		r.throttled++
 		if wait := r.waits.NextBackOff(); wait > pause.longest() {
 			pause.Action = wait
@@ -79,7 +79,7 @@ func (r *retry) next(err *Error, pause Pause, reject func() bool) step {
 	}
 	r.attempts++
 	s := step{pause: pause}
-	switch err.reason {
+	switch err.Reason {
 	case ReasonServer, ReasonNetwork, ReasonTimeout:
 		s.again = r.attempts < r.maxAttempts && !err.permanent
 	}
@@ -98,7 +98,7 @@ func (r *retry) next(err *Error, pause Pause, reject func() bool) step {
 // official SDKs. A date in Retry-After counts from now, the server's time if
 // its answer has it.
 func pauseAsked(err *Error, h http.Header, now time.Time) Pause {
-	if err.reason != ReasonThrottled && err.HTTPStatus != http.StatusServiceUnavailable {
+	if err.Reason != ReasonThrottled && err.HTTPStatus != http.StatusServiceUnavailable {
 		return Pause{}
 	}
 	return Pause{

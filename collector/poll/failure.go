@@ -15,7 +15,7 @@ func newFailure(err error) *Failure {
 	f := &Failure{Reason: dbsapi.ReasonOther, Text: err.Error()}
 	switch apiErr, ok := errors.AsType[*dbsapi.Error](err); {
 	case ok:
-		f.Reason = apiErr.Reason()
+		f.Reason = apiErr.Reason
 		f.Permission = apiErr.Permission()
 		if apiErr.BadClock() {
 			f.Advice = clockAdvice

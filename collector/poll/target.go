@@ -143,7 +143,7 @@ func (c *calls) count(a dbsapi.Attempt) {
 	}
 	if a.Err != nil {
 		for i, reason := range dbsapi.Reasons {
-			if reason == a.Err.Reason() {
+			if reason == a.Err.Reason {
 				counts.failures[i].Add(1)
 			}
 		}

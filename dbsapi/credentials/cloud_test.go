@@ -171,7 +171,7 @@ func (c *cloud) list(t *testing.T, p credentials.Provider) error {
 // reason is the class of a failure as the metrics have it.
 func reason(err error) dbsapi.Reason {
 	if failure, ok := errors.AsType[*dbsapi.Error](err); ok {
-		return failure.Reason()
+		return failure.Reason
 	}
 	return ""
 }
