@@ -32,7 +32,7 @@ func Root(t testing.TB) string {
 		t.Fatal(err)
 	}
 	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "main.go")); err == nil && filepath.Base(filepath.Dir(dir)) != "test" {
+		if _, err := os.Stat(filepath.Join(dir, "main.go")); err == nil {
 			if _, err := os.Stat(filepath.Join(dir, "collector")); err == nil {
 				return dir
 			}
