@@ -12,7 +12,6 @@ GOLANGCI_LINT = v2.15.0
 
 # Each fuzz target runs this long; `make fuzz FUZZ_TIME=1h` looks harder.
 FUZZ_TIME ?= 5s
-FUZZ = ./dbsapi:FuzzAnswer ./collector:FuzzParseConfig ./dbsapi/dbssim:FuzzServeHTTP
 
 .PHONY: help build release test test-all fuzz lint bench scale fmt docs dashboard tools clean
 
@@ -41,10 +40,15 @@ test-all: ## Run every test, also against Prometheus, a browser, packages, the i
 tools: ## Install what test-all needs: Debian packages as root, programs in Go into .tools, npm packages below test.
 	./test/tools/install
 
-fuzz: ## Fuzz every parser for a short while.
-	@grep -ro --include='*_test.go' --exclude-dir=test '^func Fuzz[A-Za-z]*' . | sed 's|/[^/]*:func | |' | sort | while read -r package target; do \
-		echo "go test -fuzz $$target $$package"; \
-		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_TIME) -fuzzminimizetime 1x "$$package" || exit 1; \
+# `go test -fuzz` takes one target at a time, and passes if there is none: hence the loops and the check.
+fuzz: ## Run each fuzz target of both modules for $(FUZZ_TIME).
+	@for module in . test; do \
+		targets=$$(cd $$module && grep -ro --include='*_test.go' --exclude-dir=test '^func Fuzz[A-Za-z0-9]*' . | sed 's|/[^/]*:func | |' | sort); \
+		[ -n "$$targets" ] || { echo "make: no fuzz target in module $$module" >&2; exit 1; }; \
+		echo "$$targets" | while read -r package target; do \
+			echo "go -C $$module test -fuzz $$target $$package"; \
+			go -C $$module test -tags suites -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_TIME) -fuzzminimizetime 1x "$$package" || exit 1; \
+		done || exit 1; \
 	done
 
 lint: $(TOOLS_BIN)/golangci-lint-$(GOLANGCI_LINT) ## Lint both modules, and the wording of all texts.
