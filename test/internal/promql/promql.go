@@ -11,6 +11,8 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"aliyun_dbs_exporter/collector"
+	"aliyun_dbs_exporter/collector/download"
+	"aliyun_dbs_exporter/dbsapi"
 )
 
 // Labels that Prometheus gives to every series it scrapes, and to the series about alerts.
@@ -21,14 +23,27 @@ var (
 
 // Values that labels of a known set can have.
 var values = map[string][]string{
-	"status": {
-		"checking", "init", "check_pass", "schedule", "running", "pause", "stop", "finish", "unknown",
-		"wait", "locked", // of plans, together with some of the above
-	},
-	"reason": {
-		"credentials", "auth", "forbidden", "throttled", "not_found", "invalid_request", "server", "timeout", "network", "decode", "other",
-		"missing_id", "duplicate_id", "bad_time", "negative_duration", "bad_size", "age", "limit",
-	},
+	"status": slices.Concat(labelValues(download.NumStatuses), dbsapi.PlanStatuses),
+	"reason": slices.Concat(failures(), labelValues(download.NumInvalidReasons), []string{"age", "limit"}), // why a task is hidden
+}
+
+// labelValues returns the label values of constants that count up from 0, by the number of them.
+func labelValues[T interface {
+	~uint8
+	fmt.Stringer
+}](number T) (list []string) {
+	for value := range number {
+		list = append(list, value.String())
+	}
+	return list
+}
+
+// failures returns the reasons of failed API calls.
+func failures() (list []string) {
+	for _, reason := range dbsapi.Reasons {
+		list = append(list, string(reason))
+	}
+	return list
 }
 
 // Metrics returns the labels of every series name that can be queried: those of the exporter, and what the libraries
