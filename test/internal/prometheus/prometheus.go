@@ -24,6 +24,9 @@ import (
 // requestTimeout bounds a question to a server.
 const requestTimeout = 10 * time.Second
 
+// stopTime bounds the end of a server that was told to stop; after it, it is killed.
+const stopTime = time.Minute
+
 // Server is a running server with an HTTP API.
 type Server struct {
 	// URL is where it listens.
@@ -71,15 +74,19 @@ func StartAlertmanager(t testing.TB, config string) *Server {
 func start(t testing.TB, name string, args ...string) *exporter.Output {
 	t.Helper()
 	log := new(exporter.Output)
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), exporter.Tool(t, name), args...)
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	cmd := exec.CommandContext(ctx, exporter.Tool(t, name), args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = stopTime
 	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	err := cmd.Start()
 	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
+		stop()
 		_ = cmd.Wait() // it was told to end
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return log
 }
 
