@@ -25,7 +25,7 @@ const inNamespace = "E2E_NETWORK_NAMESPACE"
 func TestECSRole(t *testing.T) {
 	if os.Getenv(inNamespace) == "" {
 		again := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestECSRole$", "-test.v", "-test.timeout=2m")
-		again.Env = append(os.Environ(), inNamespace+"=1", "E2E_BINARY="+exporter.Binary(t))
+		again.Env = append(os.Environ(), inNamespace+"=1", "EXPORTER_BINARY="+exporter.Binary(t))
 		again.SysProcAttr = &syscall.SysProcAttr{
 			Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
 			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
