@@ -1,3 +1,6 @@
+// Package packaging builds what is published and runs it where it is meant to run: packages under systemd, the image in
+// a container, the chart against the Kubernetes API types. The tests with the tag suites need root, and what `make tools`
+// installs.
 package packaging
 
 import (

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -255,7 +256,7 @@ func testRemoved(t *testing.T, m *machine) {
 func testArchive(t *testing.T, m *machine) {
 	m.run("userdel", "aliyun_dbs_exporter")
 	dir := release(t)
-	name := "aliyun_dbs_exporter-" + version + ".linux-amd64"
+	name := "aliyun_dbs_exporter-" + version + ".linux-" + runtime.GOARCH
 	m.run("tar", "--extract", "--file", m.copy(filepath.Join(dir, name+".tar.gz")), "--directory=/")
 	m.run("install", "/"+name+"/aliyun_dbs_exporter", "/usr/bin/")
 	m.run("install", "-m", "0644", m.copy(filepath.Join(exporter.Root(t), "deploy/systemd/"+unit)), "/etc/systemd/system/")

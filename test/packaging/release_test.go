@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -19,7 +20,7 @@ import (
 	"test/internal/exporter"
 )
 
-// platforms are what a release is for; with -short it is built for the first alone.
+// platforms are what a release is for.
 var platforms = []string{"linux-amd64", "linux-arm64", "darwin-amd64", "darwin-arm64", "windows-amd64", "windows-arm64"}
 
 // version is one that Debian and RPM order before 0.1.0.
@@ -34,17 +35,18 @@ var dist struct {
 func release(t *testing.T) (dir string) {
 	t.Helper()
 	dir = filepath.Join(scratch, "dist")
-	dist.once.Do(func() { dist.err = buildRelease(t, version, dir, released()) })
+	dist.once.Do(func() { dist.err = buildRelease(t, exporter.Root(t), version, dir, platforms) })
 	if dist.err != nil {
 		t.Fatal(dist.err)
 	}
 	return dir
 }
 
-func buildRelease(t *testing.T, version, dir string, platforms []string) error {
+// buildRelease builds the release of a version from the clone at root.
+func buildRelease(t *testing.T, root, version, dir string, platforms []string) error {
 	t.Helper()
 	cmd := command(t, "bash", "deploy/release/build.sh", version, dir)
-	cmd.Dir = exporter.Root(t)
+	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "PLATFORMS="+strings.ReplaceAll(strings.Join(platforms, " "), "-", "/"))
 	_, err := output(cmd)
 	return err
@@ -58,40 +60,56 @@ func readJSON(path string, into any) error {
 	return json.Unmarshal(text, into)
 }
 
-func released() []string {
-	if testing.Short() {
-		return platforms[:1]
-	}
-	return platforms
-}
-
 // deb returns the path of a package for this machine.
 func deb(t *testing.T) string {
 	t.Helper()
-	return filepath.Join(release(t), "aliyun-dbs-exporter_"+strings.Replace(version, "-", "~", 1)+"_amd64.deb")
+	return filepath.Join(release(t), "aliyun-dbs-exporter_"+strings.Replace(version, "-", "~", 1)+"_"+runtime.GOARCH+".deb")
 }
 
 // A version that packages cannot order is refused before anything is built.
 func TestReleaseVersions(t *testing.T) {
 	for _, version := range []string{"", "v1.2.3", "1.2", "devel", "1.2.3 4"} {
-		if err := buildRelease(t, version, t.TempDir(), platforms[:1]); err == nil || !strings.Contains(err.Error(), "is no semantic version") {
+		if err := buildRelease(t, exporter.Root(t), version, t.TempDir(), platforms[:1]); err == nil || !strings.Contains(err.Error(), "is no semantic version") {
 			t.Errorf("version %q: %v", version, err)
 		}
 	}
 }
 
-// The same commit gives the same bytes.
+// The build shows what a program printed that failed.
+func TestReleaseShowsFailures(t *testing.T) {
+	dir := t.TempDir()
+	for name, script := range map[string]string{
+		"go":     `case "$*" in *cyclonedx-gomod) echo "` + dir + `/broken";; *) exec "` + exporter.Tool(t, "go") + `" "$@";; esac`,
+		"broken": "echo the bill cannot be written >&2; exit 3",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	err := buildRelease(t, exporter.Root(t), version, t.TempDir(), platforms[:1])
+	if err == nil || !strings.Contains(err.Error(), "the bill cannot be written") {
+		t.Errorf("the build of a release whose bill cannot be written: %v", err)
+	}
+}
+
+// The same commit gives the same bytes, in every folder and on every branch. Changes that are not committed are not built.
 func TestReleaseIsReproducible(t *testing.T) {
-	dir, again := release(t), t.TempDir()
-	if err := buildRelease(t, version, again, platforms[:1]); err != nil {
-		t.Fatal(err)
+	var sums []map[string]string
+	for _, checkout := range [][]string{{"-b", "feature"}, {"--detach"}} {
+		clone, dir := t.TempDir(), t.TempDir()
+		must(t, command(t, "git", "clone", "--quiet", exporter.Root(t), clone))
+		must(t, command(t, "git", append([]string{"-C", clone, "checkout", "--quiet"}, checkout...)...))
+		if err := buildRelease(t, clone, version, dir, platforms[:1]); err != nil {
+			t.Fatal(err)
+		}
+		sums = append(sums, checksums(t, dir))
 	}
-	first, second := checksums(t, dir), checksums(t, again)
-	if len(second) != 4 {
-		t.Errorf("%d files are built for one platform", len(second))
+	if len(sums[0]) != 4 {
+		t.Errorf("%d files are built for one platform", len(sums[0]))
 	}
-	for name, sum := range second {
-		if sum != first[name] {
+	for name, sum := range sums[0] {
+		if sum != sums[1][name] {
 			t.Errorf("%s differs between two builds", name)
 		}
 	}
@@ -116,7 +134,7 @@ func checksums(t *testing.T, dir string) map[string]string {
 func TestRelease(t *testing.T) {
 	dir := release(t)
 	var want []string
-	for _, platform := range released() {
+	for _, platform := range platforms {
 		name := "aliyun_dbs_exporter-" + version + "." + platform
 		suffix := ".tar.gz"
 		if strings.HasPrefix(platform, "windows") {
@@ -141,7 +159,7 @@ func TestRelease(t *testing.T) {
 
 func TestReleasedArchives(t *testing.T) {
 	dir := release(t)
-	for _, platform := range released() {
+	for _, platform := range platforms {
 		t.Run(platform, func(t *testing.T) {
 			name := "aliyun_dbs_exporter-" + version + "." + platform
 			binary, unpack := "aliyun_dbs_exporter", []string{"tar", "--extract", "--file", name + ".tar.gz", "--directory"}
@@ -186,7 +204,7 @@ func checkBinary(t *testing.T, path, platform string) {
 			t.Errorf("built with %s=%q, want %q", key, got[key], want)
 		}
 	}
-	if platform != "linux-amd64" {
+	if platform != "linux-"+runtime.GOARCH {
 		return
 	}
 	said := must(t, command(t, path, "--version"))

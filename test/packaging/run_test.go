@@ -1,7 +1,5 @@
 //go:build suites
 
-// Package packaging builds what is published and runs it where it is meant to run: packages under systemd, the image in
-// a container, the chart against the Kubernetes API types. It needs root, and what `make tools` installs.
 package packaging
 
 import (
