@@ -51,7 +51,7 @@ fuzz: ## Run each fuzz target of both modules for $(FUZZ_TIME).
 		done || exit 1; \
 	done
 
-lint: $(TOOLS_BIN)/golangci-lint-$(GOLANGCI_LINT) ## Lint both modules, and the wording of all texts.
+lint: $(TOOLS_BIN)/golangci-lint-$(GOLANGCI_LINT) ## Run golangci-lint on both modules, and check the wording of all texts.
 	$< run
 	cd test && $< run
 	./test/tools/plain-english
