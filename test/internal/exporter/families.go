@@ -11,7 +11,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 )
 
-// What Prometheus asks for, by format; for [Process.Get] and [Process.Families].
+// The values of Accept that Prometheus sends, by format.
 const (
 	AcceptText        = "text/plain;version=0.0.4"
 	AcceptOpenMetrics = "application/openmetrics-text;version=1.0.0"
