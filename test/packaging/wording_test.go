@@ -32,9 +32,6 @@ func TestPlainEnglish(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			// The repository is that of the test alone, also where a hook of git runs it.
-			repository := filepath.Join(dir, ".git")
-			env := append(os.Environ(), "GIT_DIR="+repository, "GIT_INDEX_FILE="+filepath.Join(repository, "index"))
 			script, err := os.ReadFile(filepath.Join(exporter.Root(t), "test", "tools", "plain-english"))
 			if err != nil {
 				t.Fatal(err)
@@ -42,16 +39,11 @@ func TestPlainEnglish(t *testing.T) {
 			write(t, filepath.Join(dir, "test", "tools", "plain-english"), script)
 			if tt.file != "" {
 				write(t, filepath.Join(dir, filepath.FromSlash(tt.file)), []byte(tt.text))
-				for _, args := range [][]string{{"init", "--quiet"}, {"add", "--all"}} {
-					git := exec.CommandContext(t.Context(), "git", args...)
-					git.Dir, git.Env = dir, env
-					if out, err := git.CombinedOutput(); err != nil {
-						t.Fatalf("%s: %v\n%s", git, err, out)
-					}
-				}
+				git(t, dir, "init", "--quiet")
+				git(t, dir, "add", "--all")
 			}
 			cmd := exec.CommandContext(t.Context(), "sh", filepath.Join(dir, "test", "tools", "plain-english"))
-			cmd.Env = env
+			cmd.Env = gitEnv(dir)
 			out, err := cmd.CombinedOutput()
 			if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 				t.Fatal(err)
@@ -71,4 +63,20 @@ func write(t *testing.T, path string, text []byte) {
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// git runs a command of git in a folder.
+func git(t *testing.T, dir string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "git", args...)
+	cmd.Dir, cmd.Env = dir, gitEnv(dir)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", cmd, err, out)
+	}
+}
+
+// gitEnv makes a folder the repository, also where a hook of git runs the tests of another.
+func gitEnv(dir string) []string {
+	repository := filepath.Join(dir, ".git")
+	return append(os.Environ(), "GIT_DIR="+repository, "GIT_INDEX_FILE="+filepath.Join(repository, "index"))
 }
