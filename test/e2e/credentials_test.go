@@ -96,7 +96,7 @@ func TestCredentials(t *testing.T) {
 				env = append(env, "ALIBABA_CLOUD_CREDENTIALS_URI="+c.uri, "ALIBABA_CLOUD_ECS_METADATA_DISABLED=true", "HOME=/nonexistent")
 			}
 			p := exporter.Start(t, exporter.Options{Config: c.config(c.blocks(t)[name]), Env: env, Args: []string{"--log.level=debug"}})
-			p.Ready()
+			p.Polled()
 			page := p.Metrics()
 			if err := page.Is(`aliyun_dbs_download_tasks{account="acme",region_id="cn-hangzhou",plan_id="dbsa",status="finish"}`, 3); err != nil {
 				t.Errorf("%v\n%s", err, p.Stderr)
@@ -129,7 +129,7 @@ func TestSTSIsDown(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)
 	p := exporter.Start(t, exporter.Options{Config: c.config(c.blocks(t)["oidc_role_arn"]), Env: c.env, Args: []string{"--log.level=debug"}})
-	p.Ready()
+	p.Polled()
 	c.SetFault(&dbssim.Fault{Status: 500, Body: `{"Code":"InternalError","Message":"` + oidcMark + dbssim.SessionSecret + `"}`})
 	end, _ := p.Metrics().Value(expiry)
 	lastGood := 0.0

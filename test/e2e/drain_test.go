@@ -33,7 +33,7 @@ func TestScrapeInFlightIsDrained(t *testing.T) {
 	// One poll: a second one would only cost time.
 	config := strings.Replace(e.config("task_series: {max_per_plan: 100000, max_total: 100000}", "dbsa"), "poll_interval: 1s", "poll_interval: 10m", 1)
 	p := exporter.Start(t, exporter.Options{Config: strings.Replace(config, "requests_per_second: 100", "requests_per_second: 1000", 1)})
-	p.Ready()
+	p.Polled()
 
 	conn := dial(t, p)
 	fmt.Fprint(conn, "GET /metrics HTTP/1.1\r\nHost: exporter\r\n\r\n")

@@ -20,7 +20,7 @@ import (
 func TestFormats(t *testing.T) {
 	e := newEndpoint(t, dbssim.Plan{ID: "dbsa", Tasks: dbssim.Fixed(finished(3)...)})
 	p := exporter.Start(t, exporter.Options{Config: e.config("", "dbsa")})
-	p.Ready()
+	p.Polled()
 	for accept, contentType := range map[string]string{
 		"":                         "text/plain; version=0.0.4",
 		"*/*":                      "text/plain; version=0.0.4",

@@ -63,7 +63,7 @@ func TestECSRole(t *testing.T) {
 			env := append(slices.Clone(c.env), "HOME=/nonexistent", "HTTP_PROXY="+proxy.URL, "http_proxy="+proxy.URL, "NO_PROXY=")
 			config := "http_client: {proxy_from_environment: true}\n" + c.config(strings.Replace(block, "STS", c.sts, 1))
 			p := exporter.Start(t, exporter.Options{Config: config, Env: env, Args: []string{"--log.level=debug"}})
-			p.Ready()
+			p.Polled()
 			first, _ := p.Metrics().Value(expiry)
 			exporter.Eventually(t, func() error {
 				if at, _ := p.Metrics().Value(expiry); at < first+lifetime.Seconds() {

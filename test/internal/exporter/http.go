@@ -62,12 +62,29 @@ func (p *Process) Get(path string, headers ...string) string {
 	return answer.Body
 }
 
-// Ready waits until the first poll of every plan has ended.
+// Ready waits until the first poll of every plan has ended, well or badly.
 func (p *Process) Ready() {
 	p.t.Helper()
 	Eventually(p.t, func() error {
 		if answer := p.Do(http.MethodGet, "/-/ready"); answer.Code != http.StatusOK {
 			return fmt.Errorf("not ready: %s", answer.Body)
+		}
+		return nil
+	})
+}
+
+// Polled waits until a poll of every plan has succeeded. The first one may run out of time on a busy machine.
+func (p *Process) Polled() {
+	p.t.Helper()
+	Eventually(p.t, func() error {
+		page, succeeded := p.Metrics(), 0
+		for series, at := range page {
+			if strings.HasPrefix(series, "aliyun_dbs_poll_last_success_timestamp_seconds{") && at > 0 {
+				succeeded++
+			}
+		}
+		if plans := int(page.Sum("aliyun_dbs_plan_info")); succeeded == 0 || succeeded < plans {
+			return fmt.Errorf("a poll of %d plans of %d has succeeded", succeeded, plans)
 		}
 		return nil
 	})
