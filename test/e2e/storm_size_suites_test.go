@@ -1,0 +1,5 @@
+//go:build suites
+
+package e2e
+
+const stormReloads = 400
