@@ -2,6 +2,7 @@ package poll
 
 import (
 	"errors"
+	"fmt"
 
 	"aliyun_dbs_exporter/collector/download"
 	"aliyun_dbs_exporter/dbsapi"
@@ -22,6 +23,8 @@ func newFailure(err error) *Failure {
 		}
 	case errors.Is(err, download.ErrNoRows), errors.Is(err, errPlanListIncomplete):
 		f.Reason = dbsapi.ReasonDecode
+	case errors.Is(err, errTooManyPlans):
+		f.Advice = tooManyPlansAdvice
 	}
 	switch {
 	case f.Permission != "":
@@ -36,6 +39,9 @@ func newFailure(err error) *Failure {
 func (f *Failure) timedOut() bool { return f != nil && f.Reason == dbsapi.ReasonTimeout }
 
 const clockAdvice = "Set this machine's clock: the API rejects requests that are more than 15 minutes off."
+
+var tooManyPlansAdvice = fmt.Sprintf(
+	"Configure the plans under plans instead of discovery, which reads at most %d plans of an account in a region.", maxRows)
 
 // advice says in a sentence what an operator can do about a failure.
 var advice = map[dbsapi.Reason]string{

@@ -3,6 +3,7 @@ package poll_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,6 +22,7 @@ var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 // fixture is a poller of a simulated API, inside a synctest bubble.
 type fixture struct {
 	*testing.T
+	// sim is nil if something else serves.
 	sim    *dbssim.Simulator
 	poller *poll.Poller
 }
@@ -29,10 +31,11 @@ func account(plans ...dbssim.Plan) dbssim.Account {
 	return dbssim.Account{AccessKeyID: simtest.KeyID, AccessKeySecret: simtest.KeySecret, SecurityToken: simtest.KeyToken, Plans: plans}
 }
 
-func newFixture(t *testing.T, sim *dbssim.Simulator, c simtest.Config) *fixture {
+func newFixture(t *testing.T, server http.Handler, c simtest.Config) *fixture {
 	t.Helper()
-	f := &fixture{T: t, sim: sim}
-	f.poller = poll.New(poll.Options{Dial: simtest.Serve(t, sim).Dial}, log.NewNopLogger())
+	f := &fixture{T: t}
+	f.sim, _ = server.(*dbssim.Simulator)
+	f.poller = poll.New(poll.Options{Dial: simtest.Serve(t, server).Dial}, log.NewNopLogger())
 	f.apply(c)
 	return f
 }

@@ -2,6 +2,7 @@ package poll
 
 import (
 	"maps"
+	"slices"
 	"time"
 )
 
@@ -11,8 +12,11 @@ type list[T any] struct {
 	// job is the key of the list's job. A reload that changes whom the target asks
 	// begins a list with another key, which knows nothing and is due at once.
 	job string
-	// rows are those of the last successful list, by ID.
+	// rows are what is known, by ID: those of the last successful list, and those
+	// that a failed list after it has added.
 	rows map[string]T
+	// complete are those of the last successful list.
+	complete map[string]T
 	// failure is why the last list failed, nil if it succeeded.
 	failure *Failure
 	// tried reports whether a list has ended, well or badly.
@@ -20,17 +24,37 @@ type list[T any] struct {
 	succeededAt time.Time
 }
 
-// next returns what is known at the end of a list. A failed one adds the rows that
-// it has read to those of the last successful list; it removes none.
+// maxRows bounds the rows of a list: every row is kept, also those of plans that
+// no filter wants. It is twice the number of plans that one process was measured
+// with, and 100 requests.
+const maxRows = 10_000
+
+// next returns what is known at the end of a list. A failed one removes no row of
+// the last successful list, and adds those that it has read, as far as there is
+// room. They replace what an earlier failed list has added, so that lists that
+// always fail do not add up.
 func (l *list[T]) next(rows map[string]T, failure *Failure, now time.Time) *list[T] {
-	next := &list[T]{job: l.job, rows: rows, failure: failure, tried: true, succeededAt: now}
-	if failure != nil {
-		next.succeededAt = l.succeededAt
-		next.rows = make(map[string]T)
-		maps.Copy(next.rows, l.rows)
-		maps.Copy(next.rows, rows)
+	if failure == nil {
+		return &list[T]{job: l.job, rows: rows, complete: rows, tried: true, succeededAt: now}
 	}
-	return next
+	next := *l
+	next.failure, next.tried = failure, true
+	if len(rows) > 0 {
+		next.rows = make(map[string]T, len(l.complete))
+		maps.Copy(next.rows, l.complete)
+		addRows(next.rows, rows)
+	}
+	return &next
+}
+
+// addRows adds rows to those that are known, in the order of their IDs, so that
+// the same ones find room every time.
+func addRows[T any](known, rows map[string]T) {
+	for _, id := range slices.Sorted(maps.Keys(rows)) {
+		if _, ok := known[id]; ok || len(known) < maxRows {
+			known[id] = rows[id]
+		}
+	}
 }
 
 // staleIntervals is how many of its intervals a list may be old, as is the

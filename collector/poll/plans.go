@@ -94,7 +94,7 @@ func (t *target) discoveredPlans() []plan {
 	return plans
 }
 
-// listedPlans returns the rows of the list of plans, by ID.
+// listedPlans returns the rows of the lists of plans, by ID, as keptOf has cut them.
 func (t *target) listedPlans() map[string]dbsapi.BackupPlan {
 	if t.planList == nil {
 		return nil
@@ -105,9 +105,9 @@ func (t *target) listedPlans() map[string]dbsapi.BackupPlan {
 // discovered returns what a row of the list of plans says.
 func (t *target) discovered(row dbsapi.BackupPlan) *PlanInfo {
 	info := &PlanInfo{
-		Name:         download.LabelValue(row.Name),
-		DatabaseType: download.LabelValue(row.DatabaseType),
-		Status:       config.ParsePlanStatus(row.Status),
+		Name:         row.Name,
+		DatabaseType: row.DatabaseType,
+		Status:       row.Status,
 		Discovered:   t.config.Discovery.Wants(row),
 	}
 	if row.AutoDownloadKnown {
@@ -156,8 +156,11 @@ func (t *target) planListTimeout() time.Duration {
 	return max(time.Duration(t.global.PollTimeout), time.Duration(t.config.Discovery.Interval)/2)
 }
 
-// errPlanListIncomplete is the failure of a list of plans that lacks some.
-var errPlanListIncomplete = errors.New("plan list is incomplete")
+// Failures of a list of plans that lacks some.
+var (
+	errPlanListIncomplete = errors.New("plan list is incomplete")
+	errTooManyPlans       = fmt.Errorf("plan list has more than %d plans", maxRows)
+)
 
 // readPlans reads all pages. With an error it returns the plans that came before
 // it. The client accepts an empty list only if the API reports a total of zero.
@@ -167,7 +170,7 @@ func (t *target) readPlans(ctx context.Context, pace dbsapi.Pace) (rows map[stri
 	for page, err := range t.client.BackupPlans(ctx, dbsapi.PlanQuery{Region: t.id.RegionID}, pace) {
 		switch {
 		case errors.Is(err, dbsapi.ErrIncomplete):
-			return rows, answered, fmt.Errorf("%w: it has %d of %d plans", errPlanListIncomplete, len(rows), total)
+			return rows, answered, incomplete(rows, total)
 		case err != nil:
 			return rows, answered, err
 		}
@@ -177,10 +180,13 @@ func (t *target) readPlans(ctx context.Context, pace dbsapi.Pace) (rows map[stri
 			unusable = 0
 		}
 		for _, row := range page.Items {
-			if config.IsPlanID(row.ID) {
-				rows[row.ID] = row
-			} else {
+			switch _, again := rows[row.ID]; {
+			case !config.IsPlanID(row.ID):
 				unusable++ // it cannot be asked for or shown
+			case !again && len(rows) == maxRows:
+				return rows, answered, errTooManyPlans
+			default:
+				rows[row.ID] = keptOf(row)
 			}
 		}
 		total = page.TotalElements
@@ -190,11 +196,29 @@ func (t *target) readPlans(ctx context.Context, pace dbsapi.Pace) (rows map[stri
 	case found == 0 && unusable > 0:
 		return rows, answered, fmt.Errorf("%w: none of its %d plans has a usable ID", errPlanListIncomplete, unusable)
 	case found+unusable < total:
-		return rows, answered, fmt.Errorf("%w: it has %d of %d plans", errPlanListIncomplete, found, total)
+		return rows, answered, incomplete(rows, total)
 	case unusable > 0:
 		level.Warn(t.logger).Log("msg", "Plans whose ID is not usable are not polled", "plans", unusable)
 	}
 	return rows, answered, nil
+}
+
+// incomplete is the failure of a list that lacks plans of the API's total, which
+// is negative if there is none.
+func incomplete(rows map[string]dbsapi.BackupPlan, total int64) error {
+	if total < 0 {
+		return fmt.Errorf("%w: it has %d plans, of which the API gives no total", errPlanListIncomplete, len(rows))
+	}
+	return fmt.Errorf("%w: it has %d of %d plans", errPlanListIncomplete, len(rows), total)
+}
+
+// keptOf returns what is kept of a row: texts no longer than a label, and a status
+// that is documented. The API may send others of any length.
+func keptOf(row dbsapi.BackupPlan) dbsapi.BackupPlan {
+	row.Name = download.LabelValue(row.Name)
+	row.DatabaseType = download.LabelValue(row.DatabaseType)
+	row.Status = config.ParsePlanStatus(row.Status)
+	return row
 }
 
 // listed makes a new state of what a target's list of plans has found. A reload may

@@ -1,0 +1,155 @@
+package poll_test
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"aliyun_dbs_exporter/dbsapi"
+	"aliyun_dbs_exporter/dbsapi/dbssim"
+)
+
+// planRows returns the rows of an answer with a list of plans.
+func planRows(answer map[string]any) []map[string]any {
+	return answer["Items"].(map[string]any)["BackupPlanDetail"].([]map[string]any)
+}
+
+// listFailure says why the last list of plans failed.
+func (f *fixture) listFailure() string {
+	if failure := f.target().PlanList.Failure; failure != nil {
+		return failure.Text
+	}
+	return ""
+}
+
+// Lists that always fail do not add up: each adds its plans to those of the last
+// successful list, and one without plans changes nothing.
+func TestFailedListsDoNotAddUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, dbssim.New(nil, account(discoverable("dbsa"), discoverable("dbsb"))), discovering("interval: 1m"))
+		f.run()
+		var lists atomic.Int64
+		f.sim.SetFault(dbsapi.ActionBackupPlans, dbssim.Fault{Envelope: func(e map[string]any) {
+			if e["TotalElements"] = 1000; e["PageNum"] == 0 {
+				planRows(e)[1]["BackupPlanId"] = fmt.Sprintf("dbsnew%d", lists.Add(1))
+			}
+		}})
+		for n := range int64(5) {
+			f.until(2*time.Minute, time.Second, func() bool { return lists.Load() > n })
+			pass(time.Second)
+			if got, want := f.ids(), fmt.Sprintf("dbsa dbsb dbsnew%d ", n+1); got != want {
+				t.Errorf("after %d failed lists, the plans are %s, want %s", n+1, got, want)
+			}
+		}
+		f.sim.SetFault(dbsapi.ActionBackupPlans, dbssim.Failing(403, "Forbidden.RAM"))
+		pass(2 * time.Minute)
+		if got := f.ids(); got != "dbsa dbsb dbsnew5 " {
+			t.Errorf("after a list without plans, the plans are %s", got)
+		}
+	})
+}
+
+// planServer serves a list of plans. No plan has tasks.
+type planServer struct{ atomic.Pointer[planList] }
+
+// planList is a number of plans that no filter wants, but for those in rows.
+type planList struct {
+	plans int
+	// rows replaces rows by their place in the list.
+	rows map[int]string
+	// total is TotalElements, 0 if that is the number of plans.
+	total int
+}
+
+func (s *planServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("X-Acs-Action") != dbsapi.ActionBackupPlans {
+		fmt.Fprint(w, `{"Success":true,"TotalElements":0}`)
+		return
+	}
+	list := s.Load()
+	page, _ := strconv.Atoi(r.URL.Query().Get("PageNum"))
+	var rows []string
+	for i := page * dbsapi.PageSize; i < min((page+1)*dbsapi.PageSize, list.plans); i++ {
+		rows = append(rows, cmp.Or(list.rows[i], fmt.Sprintf(`{"BackupPlanId":"dbs%05d","BackupPlanStatus":"stop"}`, i)))
+	}
+	fmt.Fprintf(w, `{"Success":true,"TotalElements":%d,"Items":{"BackupPlanDetail":[%s]}}`, cmp.Or(list.total, list.plans), strings.Join(rows, ","))
+}
+
+func runningRow(id string) string {
+	return fmt.Sprintf(`{"BackupPlanId":%q,"BackupPlanStatus":"running"}`, id)
+}
+
+// A list of more than 10,000 plans is a failure. It is read no further, and the
+// plans before the limit are polled.
+func TestTooManyPlans(t *testing.T) {
+	const most = 10_000
+	synctest.Test(t, func(t *testing.T) {
+		server := new(planServer)
+		wanted := map[int]string{0: runningRow("dbsa"), most + 1: runningRow("dbsz")}
+		server.Store(&planList{plans: most + 250, rows: wanted})
+		f := newFixture(t, server, discovering("interval: 1m"))
+		f.run()
+		pass(time.Second)
+		if got := f.ids(); got != "dbsa " {
+			t.Errorf("plans are %s", got)
+		}
+		failure := f.target().PlanList.Failure
+		if failure == nil || failure.Text != "plan list has more than 10000 plans" || !strings.Contains(failure.Advice, "at most 10000 plans") {
+			t.Errorf("failure is %+v", failure)
+		}
+		if got := f.target().Calls[1].Requests; got != most/dbsapi.PageSize+1 {
+			t.Errorf("%d requests were sent", got)
+		}
+
+		// With 10,000 plans the list succeeds. A failed list after that has no room for
+		// others, and still updates those that are known.
+		server.Store(&planList{plans: most, rows: wanted})
+		pass(2 * time.Minute)
+		if got := f.listFailure(); got != "" {
+			t.Fatalf("10,000 plans fail: %s", got)
+		}
+		server.Store(&planList{plans: 3, total: most, rows: map[int]string{1: runningRow("dbs00001"), 2: runningRow("dbsnew")}})
+		pass(time.Minute)
+		if got := f.ids(); got != "dbs00001 dbsa " {
+			t.Errorf("after a failed list, the plans are %s", got)
+		}
+	})
+}
+
+// What is kept of a list of plans is small, however long its texts are.
+func TestPlanListMemory(t *testing.T) {
+	const plans, perPlan = 2000, 2000 // 3000 bytes of text each
+	synctest.Test(t, func(t *testing.T) {
+		long := make([]dbssim.Plan, plans)
+		for i := range long {
+			text := fmt.Sprintf("%04d", i) + strings.Repeat("x", 1000)
+			long[i] = dbssim.Plan{ID: fmt.Sprintf("dbs%d", i), Name: text, Region: "cn-hangzhou", Status: text, DatabaseType: text}
+		}
+		f := newFixture(t, dbssim.New(nil, account(long...)), discovering())
+		before := heapAlloc()
+		f.run()
+		pass(time.Second)
+		if l := f.target().PlanList; l.Failure != nil || l.SucceededAt.IsZero() {
+			t.Fatalf("the list is %+v", l)
+		}
+		if grown := heapAlloc() - before; grown > plans*perPlan {
+			t.Errorf("%d bytes are held of each plan", grown/plans)
+		}
+		runtime.KeepAlive(f)
+	})
+}
+
+// heapAlloc returns the bytes that are in use.
+func heapAlloc() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
