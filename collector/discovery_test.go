@@ -102,10 +102,12 @@ func TestDiscovery(t *testing.T) {
 	})
 }
 
-// Plans come with the next list, are polled at once, and go with all their series.
+// Plans come with the next list, are polled at once, and go with all their series
+// with the second list that lacks them, a poll interval after the first.
 func TestDiscoveredPlansComeAndGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := dbssim.New(nil, account(simPlan("dbsa", "a"), simPlan("dbsb", "b")))
+		sim.SetFault(dbsapi.ActionBackupPlans, dbssim.Fault{Delay: 10 * time.Millisecond})
 		f := newFixture(t, sim, discovering(nil))
 		f.run()
 		sim.RemovePlan("dbsa")
@@ -117,20 +119,30 @@ func TestDiscoveredPlansComeAndGo(t *testing.T) {
 		}
 		polls := f.plan("dbsb").Poll.Polls
 		f.pass(time.Second + moment)
-		if got := f.planIDs(); got != "dbsb dbsc" {
+		if got := f.planIDs(); got != "dbsa dbsb dbsc" {
 			t.Errorf("after it they are %s", got)
+		}
+		f.expect(map[string]string{"polls_total" + plan("dbsc"): "1"})
+		due = f.poller.Snapshot().Targets[0].PlanList.Due
+		if wait := time.Until(due); wait > time.Minute {
+			t.Errorf("the list that confirms it comes %v later", wait)
+		}
+		f.pass(time.Until(due) + moment)
+		if got := f.planIDs(); got != "dbsb dbsc" {
+			t.Errorf("after that they are %s", got)
 		}
 		if got := f.plan("dbsb").Poll.Polls; got < polls {
 			t.Errorf("%d polls of the plan that stays became %d", polls, got)
 		}
 		f.expect(map[string]string{
-			"discovery_last_success_timestamp_seconds" + target: at(due),
-			"polls_total" + plan("dbsc"):                        "1",
+			"discovery_last_success_timestamp_seconds" + target: at(due.Add(10 * time.Millisecond)),
+			"polls_total" + plan("dbsa"):                        "absent",
 		})
 		lines := f.log.lines("Plans changed")
 		want := []string{
 			`level=info account=acme region_id=cn-hangzhou msg="Plans changed" plans=2 added=2 added_ids=dbsa,dbsb removed=0 removed_ids=` + "\n",
-			`level=info account=acme region_id=cn-hangzhou msg="Plans changed" plans=2 added=1 added_ids=dbsc removed=1 removed_ids=dbsa` + "\n",
+			`level=info account=acme region_id=cn-hangzhou msg="Plans changed" plans=3 added=1 added_ids=dbsc removed=0 removed_ids=` + "\n",
+			`level=info account=acme region_id=cn-hangzhou msg="Plans changed" plans=2 added=0 added_ids= removed=1 removed_ids=dbsa` + "\n",
 		}
 		if strings.Join(lines, "") != strings.Join(want, "") {
 			t.Errorf("logged %q", lines)
@@ -172,7 +184,7 @@ func TestDiscoveryFailures(t *testing.T) {
 				sim.RemovePlan("dbsa")
 				sim.SetPlan(simPlan("dbsc", "c"))
 				sim.SetFault(dbsapi.ActionBackupPlans, tt.fault)
-				f.pass(time.Until(f.poller.Snapshot().Targets[0].PlanList.Due) + 20*time.Second) // with the retries of the list
+				f.pass(time.Until(f.poller.Snapshot().Targets[0].PlanList.Due) + 80*time.Second) // with the retries of the list, and the one after it
 
 				if got := f.planIDs(); got != tt.plans {
 					t.Errorf("plans are %q, want %q", got, tt.plans)
@@ -191,7 +203,7 @@ func TestDiscoveryFailures(t *testing.T) {
 				// The next attempt comes within the poll interval, not that of discovery.
 				sim.ClearFault(dbsapi.ActionBackupPlans)
 				if tt.err != "" {
-					f.pass(90 * time.Second)
+					f.pass(150 * time.Second)
 					f.expect(map[string]string{"discovery_success" + target: "1"})
 					if got := f.planIDs(); got != "dbsb dbsc" {
 						t.Errorf("afterwards the plans are %s", got)

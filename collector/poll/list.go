@@ -15,8 +15,9 @@ type list[T any] struct {
 	// rows are what is known, by ID: those of the last successful list, and those
 	// that a failed list after it has added.
 	rows map[string]T
-	// complete are those of the last successful list.
-	complete map[string]T
+	// complete are the rows at the end of the last successful list, and lacked are
+	// those of them that it did not have.
+	complete, lacked map[string]T
 	// failure is why the last list failed, nil if it succeeded.
 	failure *Failure
 	// tried reports whether a list has ended, well or badly.
@@ -29,23 +30,49 @@ type list[T any] struct {
 // with, and 100 requests.
 const maxRows = 10_000
 
-// next returns what is known at the end of a list. A failed one removes no row of
-// the last successful list, and adds those that it has read, as far as there is
-// room. They replace what an earlier failed list has added, so that lists that
-// always fail do not add up.
+// next returns what is known at the end of a list.
 func (l *list[T]) next(rows map[string]T, failure *Failure, now time.Time) *list[T] {
 	if failure == nil {
-		return &list[T]{job: l.job, rows: rows, complete: rows, tried: true, succeededAt: now}
+		return l.succeeded(rows, now)
 	}
+	return l.failed(rows, failure)
+}
+
+// succeeded removes the rows that the list lacks if the last successful one lacked
+// them, too. A row may be missing once although it is there: if another one is
+// deleted and one is added while the list is read, a row moves to a page that has
+// been read, and the total stays the same.
+func (l *list[T]) succeeded(rows map[string]T, now time.Time) *list[T] {
+	lacked := make(map[string]T)
+	for id, row := range l.rows {
+		_, listed := rows[id]
+		if _, again := l.lacked[id]; !listed && !again {
+			lacked[id] = row
+		}
+	}
+	addRows(rows, lacked)
+	return &list[T]{job: l.job, rows: rows, complete: rows, lacked: lacked, tried: true, succeededAt: now}
+}
+
+// failed removes no row of the last successful list, and adds those that were
+// read, as far as there is room. They replace what an earlier failed list has
+// added, so that lists that always fail do not add up.
+func (l *list[T]) failed(rows map[string]T, failure *Failure) *list[T] {
 	next := *l
 	next.failure, next.tried = failure, true
 	if len(rows) > 0 {
 		next.rows = make(map[string]T, len(l.complete))
 		maps.Copy(next.rows, l.complete)
 		addRows(next.rows, rows)
+		next.lacked = maps.Clone(l.lacked)
+		maps.DeleteFunc(next.lacked, func(id string, _ T) bool { _, listed := rows[id]; return listed })
 	}
 	return &next
 }
+
+// unsettled reports whether the next list is to come soon: this one has failed, or
+// lacks rows that the next one may have.
+func (l *list[T]) unsettled() bool { return l.failure != nil || len(l.lacked) > 0 }
 
 // addRows adds rows to those that are known, in the order of their IDs, so that
 // the same ones find room every time.

@@ -1,8 +1,8 @@
 package poll_test
 
 import (
-	"cmp"
 	"fmt"
+	"maps"
 	"net/http"
 	"runtime"
 	"strconv"
@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"aliyun_dbs_exporter/dbsapi"
 	"aliyun_dbs_exporter/dbsapi/dbssim"
@@ -56,6 +58,83 @@ func TestFailedListsDoNotAddUp(t *testing.T) {
 	})
 }
 
+// A list whose rows lost members in the place of plans takes no plan away.
+func TestDegradedRowsKeepPlans(t *testing.T) {
+	const nameless = "plan list is incomplete: 2 of its rows have no ID"
+	tests := []struct {
+		name   string
+		change func(row map[string]any)
+		err    string
+	}{
+		{"empty", func(row map[string]any) { clear(row) }, nameless},
+		{"ID is null", func(row map[string]any) { row["BackupPlanId"] = nil }, nameless},
+		{"ID is an object", func(row map[string]any) { row["BackupPlanId"] = map[string]any{"Value": "dbsb"} }, nameless},
+		{"no status", func(row map[string]any) { delete(row, "BackupPlanStatus") }, ""},
+		{"status is null", func(row map[string]any) { row["BackupPlanStatus"] = nil }, ""},
+		{"status is an object", func(row map[string]any) { row["BackupPlanStatus"] = map[string]any{"Value": "running"} }, ""},
+		{"status of 2 kB", func(row map[string]any) { row["BackupPlanStatus"] = strings.Repeat("x", 2000) }, ""},
+		{"ID alone", func(row map[string]any) {
+			maps.DeleteFunc(row, func(name string, _ any) bool { return name != "BackupPlanId" })
+		}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sim := dbssim.New(nil, account(discoverable("dbsa"), discoverable("dbsb"), discoverable("dbsc")))
+				f := newFixture(t, sim, discovering("interval: 1m", "include: dbs.*"))
+				f.run()
+				pass(time.Second)
+				before := f.plan("dbsb").Info
+				sim.SetFault(dbsapi.ActionBackupPlans, dbssim.Fault{Envelope: func(e map[string]any) {
+					for _, row := range planRows(e)[1:] {
+						tt.change(row)
+					}
+				}})
+				pass(4 * time.Minute)
+				if got := f.ids(); got != "dbsa dbsb dbsc " {
+					t.Errorf("plans are %s", got)
+				}
+				if diff := cmp.Diff(before, f.plan("dbsb").Info); diff != "" {
+					t.Error(diff)
+				}
+				if got := f.listFailure(); got != tt.err {
+					t.Errorf("failure is %q, want %q", got, tt.err)
+				}
+			})
+		})
+	}
+}
+
+// A plan is not dropped that moves to another page while the list is read: the next
+// list, which comes within the poll interval, has it.
+func TestPlanMovesBetweenPages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := new(planServer)
+		last := map[int]string{100: runningRow("dbsa")} // the first row of the second page
+		server.Store(&planList{plans: 150, total: 150, rows: last})
+		f := newFixture(t, server, discovering())
+		f.run()
+		pass(time.Until(f.target().PlanList.Due) - time.Second)
+		listedAt, polls := f.target().PlanList.SucceededAt, f.plan("dbsa").Poll.Polls
+		server.Store(&planList{plans: 150, total: 150, rows: last, slid: 1})
+		pass(2 * time.Second)
+		if l := f.target().PlanList; l.Failure != nil || l.SucceededAt == listedAt || time.Until(l.Due) > time.Minute {
+			t.Fatalf("the list is %+v", l)
+		}
+		server.Store(&planList{plans: 150, total: 150, rows: last})
+		pass(2 * time.Minute)
+		if got := f.plan("dbsa").Poll.Polls; got <= polls {
+			t.Errorf("%d polls became %d", polls, got)
+		}
+		// The plan that was added meanwhile has gone again, so one more list follows.
+		requests := f.target().Calls[1].Requests
+		pass(time.Hour)
+		if sent := f.target().Calls[1].Requests - requests; sent > 2*(6+2) {
+			t.Errorf("%d requests in an hour", sent)
+		}
+	})
+}
+
 // planServer serves a list of plans. No plan has tasks.
 type planServer struct{ atomic.Pointer[planList] }
 
@@ -64,8 +143,10 @@ type planList struct {
 	plans int
 	// rows replaces rows by their place in the list.
 	rows map[int]string
-	// total is TotalElements, 0 if that is the number of plans.
+	// total is TotalElements.
 	total int
+	// slid is by how many rows all pages but the first begin too late.
+	slid int
 }
 
 func (s *planServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -73,13 +154,22 @@ func (s *planServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `{"Success":true,"TotalElements":0}`)
 		return
 	}
+	time.Sleep(time.Millisecond)
 	list := s.Load()
 	page, _ := strconv.Atoi(r.URL.Query().Get("PageNum"))
 	var rows []string
 	for i := page * dbsapi.PageSize; i < min((page+1)*dbsapi.PageSize, list.plans); i++ {
-		rows = append(rows, cmp.Or(list.rows[i], fmt.Sprintf(`{"BackupPlanId":"dbs%05d","BackupPlanStatus":"stop"}`, i)))
+		n := i
+		if page > 0 {
+			n += list.slid
+		}
+		row, ok := list.rows[n]
+		if !ok {
+			row = fmt.Sprintf(`{"BackupPlanId":"dbs%05d","BackupPlanStatus":"stop"}`, n)
+		}
+		rows = append(rows, row)
 	}
-	fmt.Fprintf(w, `{"Success":true,"TotalElements":%d,"Items":{"BackupPlanDetail":[%s]}}`, cmp.Or(list.total, list.plans), strings.Join(rows, ","))
+	fmt.Fprintf(w, `{"Success":true,"TotalElements":%d,"Items":{"BackupPlanDetail":[%s]}}`, list.total, strings.Join(rows, ","))
 }
 
 func runningRow(id string) string {
@@ -93,7 +183,7 @@ func TestTooManyPlans(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := new(planServer)
 		wanted := map[int]string{0: runningRow("dbsa"), most + 1: runningRow("dbsz")}
-		server.Store(&planList{plans: most + 250, rows: wanted})
+		server.Store(&planList{plans: most + 250, total: most + 250, rows: wanted})
 		f := newFixture(t, server, discovering("interval: 1m"))
 		f.run()
 		pass(time.Second)
@@ -110,7 +200,7 @@ func TestTooManyPlans(t *testing.T) {
 
 		// With 10,000 plans the list succeeds. A failed list after that has no room for
 		// others, and still updates those that are known.
-		server.Store(&planList{plans: most, rows: wanted})
+		server.Store(&planList{plans: most, total: most, rows: wanted})
 		pass(2 * time.Minute)
 		if got := f.listFailure(); got != "" {
 			t.Fatalf("10,000 plans fail: %s", got)
@@ -123,7 +213,7 @@ func TestTooManyPlans(t *testing.T) {
 	})
 }
 
-// What is kept of a list of plans is small, however long its texts are.
+// Little is kept of a list of plans, however long its texts are.
 func TestPlanListMemory(t *testing.T) {
 	const plans, perPlan = 2000, 2000 // 3000 bytes of text each
 	synctest.Test(t, func(t *testing.T) {

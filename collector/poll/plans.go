@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sync/atomic"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/go-kit/log/level"
 
-	"aliyun_dbs_exporter/collector/config"
 	"aliyun_dbs_exporter/collector/download"
 	"aliyun_dbs_exporter/collector/schedule"
 	"aliyun_dbs_exporter/dbsapi"
@@ -94,7 +92,7 @@ func (t *target) discoveredPlans() []plan {
 	return plans
 }
 
-// listedPlans returns the rows of the lists of plans, by ID, as keptOf has cut them.
+// listedPlans returns the rows of the lists of plans, by ID.
 func (t *target) listedPlans() map[string]dbsapi.BackupPlan {
 	if t.planList == nil {
 		return nil
@@ -116,11 +114,11 @@ func (t *target) discovered(row dbsapi.BackupPlan) *PlanInfo {
 	return info
 }
 
-// planListJob lists a target's plans in the interval of discovery, and after a
-// failure with the next poll interval.
+// planListJob lists a target's plans in the interval of discovery, and within a
+// poll interval after a list that failed or lacks plans.
 func (p *Poller) planListJob(t *target) schedule.Job {
 	every := time.Duration(t.config.Discovery.Interval)
-	if t.planList.failure != nil {
+	if t.planList.unsettled() {
 		every = min(every, time.Duration(t.global.PollInterval))
 	}
 	return schedule.Job{
@@ -156,69 +154,33 @@ func (t *target) planListTimeout() time.Duration {
 	return max(time.Duration(t.global.PollTimeout), time.Duration(t.config.Discovery.Interval)/2)
 }
 
-// Failures of a list of plans that lacks some.
-var (
-	errPlanListIncomplete = errors.New("plan list is incomplete")
-	errTooManyPlans       = fmt.Errorf("plan list has more than %d plans", maxRows)
-)
-
 // readPlans reads all pages. With an error it returns the plans that came before
 // it. The client accepts an empty list only if the API reports a total of zero.
 func (t *target) readPlans(ctx context.Context, pace dbsapi.Pace) (rows map[string]dbsapi.BackupPlan, answered bool, err error) {
-	rows = make(map[string]dbsapi.BackupPlan)
-	total, unusable := int64(0), int64(0)
+	read := planRows{known: t.listedPlans(), rows: make(map[string]dbsapi.BackupPlan)}
+	total := int64(0)
 	for page, err := range t.client.BackupPlans(ctx, dbsapi.PlanQuery{Region: t.id.RegionID}, pace) {
 		switch {
 		case errors.Is(err, dbsapi.ErrIncomplete):
-			return rows, answered, incomplete(rows, total)
+			return read.rows, answered, read.incomplete(total)
 		case err != nil:
-			return rows, answered, err
+			return read.rows, answered, err
 		}
 		answered = true
 		if page.Number == 0 { // also if the list changed while it was read
-			clear(rows)
-			unusable = 0
+			read.reset()
 		}
 		for _, row := range page.Items {
-			switch _, again := rows[row.ID]; {
-			case !config.IsPlanID(row.ID):
-				unusable++ // it cannot be asked for or shown
-			case !again && len(rows) == maxRows:
-				return rows, answered, errTooManyPlans
-			default:
-				rows[row.ID] = keptOf(row)
+			if err := read.add(row); err != nil {
+				return read.rows, answered, err
 			}
 		}
 		total = page.TotalElements
 	}
-	found := int64(len(rows))
-	switch {
-	case found == 0 && unusable > 0:
-		return rows, answered, fmt.Errorf("%w: none of its %d plans has a usable ID", errPlanListIncomplete, unusable)
-	case found+unusable < total:
-		return rows, answered, incomplete(rows, total)
-	case unusable > 0:
-		level.Warn(t.logger).Log("msg", "Plans whose ID is not usable are not polled", "plans", unusable)
+	if err = read.check(total); err == nil {
+		read.log(t.logger)
 	}
-	return rows, answered, nil
-}
-
-// incomplete is the failure of a list that lacks plans of the API's total, which
-// is negative if there is none.
-func incomplete(rows map[string]dbsapi.BackupPlan, total int64) error {
-	if total < 0 {
-		return fmt.Errorf("%w: it has %d plans, of which the API gives no total", errPlanListIncomplete, len(rows))
-	}
-	return fmt.Errorf("%w: it has %d of %d plans", errPlanListIncomplete, len(rows), total)
-}
-
-// keptOf returns what is kept of a row: texts no longer than a label, and a status
-// that is documented. The API may send others of any length.
-func keptOf(row dbsapi.BackupPlan) dbsapi.BackupPlan {
-	row.Name = download.LabelValue(row.Name)
-	row.DatabaseType = download.LabelValue(row.DatabaseType)
-	row.Status = config.ParsePlanStatus(row.Status)
-	return row
+	return read.rows, answered, err
 }
 
 // listed makes a new state of what a target's list of plans has found. A reload may
