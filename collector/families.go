@@ -116,7 +116,8 @@ var (
 	metricMaxSuccessAge = metrics.add(sectionDownloads, "download_max_success_age_seconds", typeGauge,
 		"Configured age at which the last successful download is overdue. Only plans that have max_success_age.", planLabels...)
 	metricListingComplete = metrics.add(sectionDownloads, "download_listing_complete", typeGauge,
-		"Whether the distinct tasks of the listing cover the total that the API reports (1) or not (0). Absent if the API reports no total.", planLabels...)
+		"Whether the distinct tasks of the listing cover the total that the API reports (1) or not (0). "+
+			"It is 0 if the listing ended early; otherwise it is absent if the API reports no total.", planLabels...)
 	metricInvalidTasks = metrics.add(sectionDownloads, "download_invalid_tasks", typeGauge,
 		"Invalid rows of the listing, by reason; a row can have several. The usable part of such a row counts everywhere else.",
 		appendLabels(planLabels, "reason")...)

@@ -336,6 +336,10 @@ func TestIncompleteListing(t *testing.T) {
 		}{
 			{dbssim.Fault{Repeat: true}, "0", "100"},
 			{dbssim.WrongTotals(0, 231), "0", "230"},
+			{dbssim.Fault{Repeat: true, Envelope: dbssim.WrongTotals(-1, -1).Envelope}, "0", "100"},
+			{dbssim.Fault{Repeat: true, Envelope: dbssim.WrongTotals(1, 50).Envelope}, "0", "100"},
+			{dbssim.WrongTotals(9, -1), "0", "230"},
+			{dbssim.WrongTotals(-1, -1), "absent", "230"},
 			{dbssim.Fault{OneBased: true}, "1", "230"},
 		} {
 			sim.SetFault("dbsa", step.fault)

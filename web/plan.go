@@ -69,8 +69,8 @@ type planStatus struct {
 	// are nil if there is no listing to show: before the first successful poll,
 	// and once the last listing is older than stale_after.
 	Counts []statusCount `json:"counts,omitempty"`
-	// ListingComplete reports whether all tasks were listed; nil if the API does
-	// not say how many there are.
+	// ListingComplete reports whether all tasks were listed; nil if nothing says
+	// so: the API gives no total, and the listing was not cut.
 	ListingComplete *bool `json:"listing_complete,omitempty"`
 	// LastSuccessAt is when the last finished download ended.
 	LastSuccessAt time.Time `json:"last_success_at,omitzero"`
@@ -144,7 +144,7 @@ func (s *planStatus) show(l *download.Listing) {
 	for status, tasks := range l.Counts {
 		s.Counts = append(s.Counts, statusCount{Status: download.Status(status).String(), Tasks: tasks})
 	}
-	if complete, known := l.Complete(); known || !complete {
+	if complete, known := l.Complete(); known {
 		s.ListingComplete = &complete
 	}
 	if l.LastSuccess != nil {

@@ -181,10 +181,10 @@ type Hidden struct {
 	Limit int
 }
 
-// Complete reports whether the distinct tasks cover the API's total, and
-// whether there is a total to tell by.
+// Complete reports whether the distinct tasks cover the API's total. That is
+// known if there is a total, or if the listing was truncated.
 func (s *Sums) Complete() (complete, known bool) {
-	return !s.Truncated && int64(s.Tasks) >= s.Total, s.Total >= 0
+	return !s.Truncated && int64(s.Tasks) >= s.Total, s.Truncated || s.Total >= 0
 }
 
 // Equal reports whether two listings show the same.

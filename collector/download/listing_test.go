@@ -36,7 +36,7 @@ func TestTotals(t *testing.T) {
 		{"rows, and the API says that there are none", two, 0, false, "complete"},
 		{"rows, and the API says nothing", two, -1, false, "unknown"},
 		{"truncated", two, 2, true, "incomplete"},
-		{"truncated, and the API says nothing", two, -1, true, "unknown"},
+		{"truncated, and the API says nothing", two, -1, true, "incomplete"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
