@@ -26,7 +26,7 @@ const (
 )
 
 // ErrIncomplete is yielded last by a listing that may lack rows: the server
-// repeated a page, sent fewer rows than its total, the list kept changing while
+// repeated a page or went in circles, sent fewer rows than its total, the list kept changing while
 // it was read, or it exceeds 1,000 pages. The pages before it are valid.
 var ErrIncomplete = errors.New("the listing may lack rows")
 
@@ -100,6 +100,7 @@ func pages[T comparable](ctx context.Context, c *Client, pace Pace, l listOperat
 func (p *pager[T]) readList(ctx context.Context, last bool) error {
 	var (
 		progress = newProgress()
+		ids      = newIDSet()
 		previous []T
 		repeated int
 	)
@@ -116,8 +117,12 @@ func (p *pager[T]) readList(ctx context.Context, last bool) error {
 			continue
 		}
 		previous = items
+		before := progress
 		if progress.add(a, len(items)); progress.changed && !last {
 			return errChanged
+		}
+		if !progress.ended && addIDs(ids, items, p.list.id) == 0 {
+			return before.repeated()
 		}
 		if len(items) > 0 || num == 0 {
 			page := Page[T]{
@@ -262,8 +267,8 @@ func (p *progress) lacking() bool {
 	return p.rows < total || total == unknown && p.pages < p.totalPages
 }
 
-// repeated judges a list whose server answers a further page with the last one.
-// Only a total can say that there is no other.
+// repeated judges a list whose server answers a further page with rows that it
+// has sent before. Only a total can say that there are no others.
 func (p *progress) repeated() error {
 	if p.knownTotal() == unknown {
 		return ErrIncomplete

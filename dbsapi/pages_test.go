@@ -62,6 +62,22 @@ func TestPaging(t *testing.T) {
 			fault: dbssim.Fault{Repeat: true, Envelope: dbssim.WrongTotals(2, 120).Envelope}, err: dbsapi.ErrIncomplete,
 		},
 		{
+			name: "two pages in turn", tasks: 400, want: 200, distinct: 200, requests: 3,
+			fault: dbssim.Fault{Circle: 2}, err: dbsapi.ErrIncomplete,
+		},
+		{
+			name: "two pages in turn, no totals", tasks: 200, want: 200, distinct: 200, requests: 3,
+			fault: dbssim.Fault{Circle: 2, Envelope: dbssim.WrongTotals(-1, -1).Envelope}, err: dbsapi.ErrIncomplete,
+		},
+		{
+			name: "two pages in turn, which are all", tasks: 200, want: 200, distinct: 200, requests: 3,
+			fault: dbssim.Fault{Circle: 2},
+		},
+		{
+			name: "five pages in turn, the last one short", tasks: 230, want: 230, distinct: 230, requests: 6,
+			fault: dbssim.Fault{Circle: 5, MaxPageSize: 50, Envelope: dbssim.WrongTotals(90, 9000).Envelope}, err: dbsapi.ErrIncomplete,
+		},
+		{
 			name: "server gives less than asked for", tasks: 90, requests: 4, want: 90, distinct: 90,
 			fault: dbssim.Fault{MaxPageSize: 30},
 		},

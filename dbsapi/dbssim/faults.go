@@ -30,6 +30,8 @@ type Fault struct {
 	Truncate bool
 	// Repeat answers every page with the first; OneBased answers pages 0 and 1 alike.
 	Repeat, OneBased bool
+	// Circle, where set, is after how many pages the list begins again.
+	Circle int
 	// MaxPageSize, where set, is the most rows a page has, whatever was asked for.
 	MaxPageSize int
 	// Envelope changes the good answer, such as its totals, before it is sent.
@@ -167,6 +169,8 @@ func (f *Fault) pageNum(num int) int {
 		return 0
 	case f.OneBased:
 		return max(num-1, 0)
+	case f.Circle > 0:
+		return num % f.Circle
 	}
 	return num
 }
