@@ -140,9 +140,16 @@ func (c *Client) send(
 		}
 		attempt.Pause = pauseAsked(failure, resp.Header, now)
 	}
-	a.serverTime = attempt.ServerTime
+	if attempt.ServerTime.Sub(attempt.LocalTime).Abs() <= signatureLife {
+		a.serverTime = attempt.ServerTime
+	}
 	return a, cred, failure
 }
+
+// signatureLife is how far the server's clock may be from ours: it rejects a
+// signature whose time differs by more (code InvalidTimeStamp.Expired). A good
+// answer with another Date did not get it from the server's clock.
+const signatureLife = 15 * time.Minute
 
 // getCredentials may take all that the budget has left: without credentials
 // there is nothing to send.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -129,7 +130,7 @@ func TestPage(t *testing.T) {
 		delete(e, "TotalElements")
 		delete(e, "TotalPages")
 	}))
-	date := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	date := time.Now().UTC().Truncate(time.Second)
 	dated := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Date", date.Format(http.TimeFormat))
 		sim.ServeHTTP(w, r)
@@ -148,5 +149,44 @@ func TestPage(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// The Date of a page counts if the server could have accepted the request then.
+func TestServerTime(t *testing.T) {
+	epoch := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // the time in a synctest bubble
+	tests := []struct {
+		name   string
+		date   time.Time
+		counts bool
+	}{
+		{"same", epoch, true},
+		{"15 minutes later", epoch.Add(15 * time.Minute), true},
+		{"15 minutes earlier", epoch.Add(-15 * time.Minute), true},
+		{"even later", epoch.Add(15*time.Minute + time.Second), false},
+		{"even earlier", epoch.Add(-15*time.Minute - time.Second), false},
+		{"the end of time", time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), false},
+		{"the beginning of time", time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sim := newSimulator(1)
+				dated := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					w.Header().Set("Date", tt.date.Format(http.TimeFormat))
+					sim.ServeHTTP(w, r)
+				})
+				var want time.Time
+				if tt.counts {
+					want = tt.date
+				}
+				c := inMemoryClient(t, dated, dbsapi.Options{})
+				for page, err := range c.DownloadTasks(t.Context(), dbsapi.TaskQuery{PlanID: testPlan}, dbsapi.Pace{}) {
+					if err != nil || page.ServerTime != want {
+						t.Errorf("time is %v and error %v, want %v", page.ServerTime, err, want)
+					}
+				}
+			})
+		})
 	}
 }

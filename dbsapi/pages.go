@@ -41,7 +41,8 @@ type Page[T any] struct {
 	// this answer or the last one before it that says so, -1 if none does, or if
 	// more rows than TotalElements were read.
 	TotalElements, TotalPages int64
-	// ServerTime is the Date header of the answer, zero if there was none.
+	// ServerTime is the Date header of the answer, zero if there was none, or if
+	// it differs from the local time by over 15 minutes.
 	ServerTime time.Time
 }
 

@@ -2,6 +2,8 @@ package poll_test
 
 import (
 	"fmt"
+	"net/http"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,6 +70,38 @@ func TestEndsBeforeTheFirstListing(t *testing.T) {
 			t.Errorf("%d tasks are listed, %d finished and %d failed", p.Listing.Tasks, p.Finished, p.Failed)
 		}
 	})
+}
+
+// A wrong Date header in the first answer silences no counter of ends.
+func TestWrongDateOfFirstAnswer(t *testing.T) {
+	for _, date := range []string{"Fri, 31 Dec 9999 23:59:59 GMT", "Thu, 01 Jan 1970 00:00:00 GMT"} {
+		t.Run(date, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				old := tasks("t", 3)
+				sim := dbssim.New(nil, account(dbssim.Plan{ID: "dbsa", Tasks: func(now time.Time) []dbssim.Task {
+					list := slices.Clone(old[:2])
+					if ended := epoch.Add(3 * time.Minute); !now.Before(ended) {
+						end := dbssim.Task{ID: "new", Status: "finish", Created: epoch, Finished: ended}
+						list = append(list, old[2], end) // an old end that the first listing lacks
+					}
+					return list
+				}}))
+				first := true
+				f := newFixture(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if first {
+						w.Header().Set("Date", date)
+					}
+					first = false
+					sim.ServeHTTP(w, r)
+				}), simtest.Plans("", "dbsa"))
+				f.run()
+				pass(10 * time.Minute)
+				if p := f.plan("dbsa"); p.Listing.Tasks != 4 || p.Finished != 1 {
+					t.Errorf("%d tasks are listed and %d finished", p.Listing.Tasks, p.Finished)
+				}
+			})
+		})
+	}
 }
 
 // An answer without rows and without a total is not an empty list.
