@@ -21,8 +21,9 @@ const (
 	// of 128 characters. A longer one is read as absent.
 	maxText = 1 << 10
 	// maxID bounds an ID in bytes; none that DBS documents exceeds 64 characters.
-	// A longer one is cut: IDs are what is kept of every row.
-	maxID = 256
+	// A longer one is cut: IDs are what is kept of every row, and a plan may list
+	// 100,000.
+	maxID = 128
 	// maxWords bounds the texts that a decoder keeps to be used again; an answer
 	// has about 20 of them, a hostile one has millions.
 	maxWords = 128

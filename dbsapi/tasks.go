@@ -39,7 +39,7 @@ const (
 )
 
 // DownloadTask is one row of DescribeBackupSetDownloadTaskList. Every field may
-// be empty; texts are as the API sent them, but valid UTF-8, IDs are cut at 256
+// be empty; texts are as the API sent them, but valid UTF-8, IDs are cut at 128
 // bytes, and the literals 无 and N/A read as empty. The download URLs, the
 // target directory and the error text of a row are not decoded: the URLs are
 // capabilities, the rest is free text.
