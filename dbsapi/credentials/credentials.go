@@ -32,7 +32,7 @@ func New(accessKeyID, accessKeySecret, securityToken string, expiration time.Tim
 		accessKeyID:     hide(accessKeyID),
 		accessKeySecret: hide(accessKeySecret),
 		securityToken:   hide(securityToken),
-		expiration:      expiration,
+		expiration:      expiration.Round(0), // by the wall clock, as STS means it
 	}
 }
 
@@ -51,7 +51,12 @@ func (c Credentials) Expiration() time.Time { return c.expiration }
 
 // usable reports whether the credentials are there and have not ended.
 func (c Credentials) usable() bool {
-	return c.accessKeyID != secret{} && (c.expiration.IsZero() || time.Now().Before(c.expiration))
+	return c.accessKeyID != secret{} && !c.endsWithin(0)
+}
+
+// endsWithin reports whether the credentials end within d, or have ended.
+func (c Credentials) endsWithin(d time.Duration) bool {
+	return !c.expiration.IsZero() && time.Until(c.expiration) <= d
 }
 
 // sendable reports whether the parts can be the values of headers.

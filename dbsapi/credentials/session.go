@@ -46,9 +46,12 @@ type Session struct {
 
 	mu      sync.Mutex
 	current Credentials
-	// renewAt is when the current credentials are due; no renewal starts
-	// before heldUntil.
+	// renewAt is when the current credentials are due, as is ahead before
+	// their end. The first is by the monotonic clock, which stands still
+	// while the machine is suspended, and the second by the wall clock,
+	// which somebody may set. No renewal starts before heldUntil.
 	renewAt, heldUntil time.Time
+	ahead              time.Duration
 	// forced means that the API has rejected the current credentials, so
 	// that callers wait for the renewal. It last did at forcedAt.
 	forced   bool
@@ -108,7 +111,7 @@ func (s *Session) state() (have holding, due bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	due = !now.Before(s.renewAt) && !now.Before(s.heldUntil)
+	due = (!now.Before(s.renewAt) || s.current.endsWithin(s.ahead)) && !now.Before(s.heldUntil)
 	have.forced = s.forced
 	switch {
 	case s.current.usable():
@@ -146,23 +149,19 @@ func (s *Session) renew(ctx context.Context, timeout time.Duration) (Credentials
 		return Credentials{}, err
 	}
 	s.current, s.failures = cred, 0
-	s.renewAt, s.heldUntil = began.Add(keep(cred, began)), began.Add(firstHold)
-	return cred, nil
-}
-
-// keep is for how long credentials are used before a renewal.
-func keep(cred Credentials, now time.Time) time.Duration {
-	if cred.expiration.IsZero() {
-		return renewalPace
+	keep := renewalPace
+	if !cred.expiration.IsZero() {
+		life := cred.expiration.Sub(began)
+		s.ahead = min(maxAhead, life/3)
+		keep = min(life-s.ahead, maxKeep)
 	}
-	life := cred.expiration.Sub(now)
-	return min(life-min(maxAhead, life/3), maxKeep)
+	s.renewAt, s.heldUntil = began.Add(keep), began.Add(firstHold)
+	return cred, nil
 }
 
 // hold is for how long no renewal starts after the last failure.
 func (s *Session) hold(k kind) time.Duration {
-	end := s.current.expiration
-	if s.current.usable() && (end.IsZero() || time.Until(end) > maxAhead) {
+	if s.current.usable() && !s.current.endsWithin(maxAhead) {
 		return renewalPace
 	}
 	most := renewalPace
