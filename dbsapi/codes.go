@@ -3,54 +3,49 @@ package dbsapi
 import (
 	"net/http"
 	"strings"
+
+	"aliyun_dbs_exporter/dbsapi/internal/gateway"
 )
 
-// codeReasons maps the start of an error code to its reason; the first that fits decides. The HTTP status of a code
-// varies between documentation pages and gateways, so the code is asked first.
+// codeReasons maps the start of DBS' own error codes to their reasons; the first that fits decides.
 //
-// Source: the public error codes of Alibaba Cloud's API gateway and of DBS, and the Terraform provider, which takes
-// InvalidParameterValid and InvalidJobId for "does not exist".
+// Source: the error codes of DBS, and the Terraform provider, which takes InvalidParameterValid and InvalidJobId for
+// "does not exist".
 var codeReasons = []struct {
 	prefix string
 	reason Reason
 }{
-	{"Throttling", ReasonThrottled},
-	{"Rejected.Throttling", ReasonThrottled},
-	{"ServiceUnavailable", ReasonServer},
-	{"InternalError", ReasonServer},
-	{"UnknownError", ReasonServer},
 	{"DBS.InternalError", ReasonServer},
-	{"SignatureNonceUsed", ReasonAuth},
-	{"SignatureDoesNotMatch", ReasonAuth},
-	{"IncompleteSignature", ReasonAuth},
-	{"InvalidTimeStamp", ReasonAuth},
-	{"IllegalTimestamp", ReasonAuth},
-	{"InvalidSecurityToken", ReasonAuth},
-	{"MissingSecurityToken", ReasonAuth},
-	{"InvalidAccessKeyId", ReasonAuth},
 	{"Request.Forbidden", ReasonForbidden},
-	{"Forbidden", ReasonForbidden},
-	{"NoPermission", ReasonForbidden},
-	{"ActionUnauthorized", ReasonForbidden},
 	{"InvalidParameterValid", ReasonNotFound},
 	{"Param.NotFound", ReasonNotFound},
 	{"InvalidJobId", ReasonNotFound},
-	{"InvalidApi", ReasonInvalidRequest},
-	{"InvalidAction", ReasonInvalidRequest},
-	{"InvalidVersion", ReasonInvalidRequest},
-	{"InvalidProduct", ReasonInvalidRequest},
-	{"InvalidProtocol", ReasonInvalidRequest},
-	{"InvalidParameter", ReasonInvalidRequest},
 	{"DBS.ParamIsInValid", ReasonInvalidRequest},
-	{"Missing", ReasonInvalidRequest},
 }
 
-// classify returns the reason of an answer that reports an error: by its code, else by its status.
+// faultReasons are the reasons of the codes that all APIs share.
+var faultReasons = map[gateway.Fault]Reason{
+	gateway.Throttled:    ReasonThrottled,
+	gateway.Failed:       ReasonServer,
+	gateway.NonceUsed:    ReasonAuth,
+	gateway.BadKey:       ReasonAuth,
+	gateway.BadToken:     ReasonAuth,
+	gateway.BadClock:     ReasonAuth,
+	gateway.BadSignature: ReasonAuth,
+	gateway.Denied:       ReasonForbidden,
+	gateway.BadRequest:   ReasonInvalidRequest,
+}
+
+// classify returns the reason of an answer that reports an error: by its code, else by its status. The code is asked
+// first, because its status varies.
 func classify(code string, status int) Reason {
 	for _, c := range codeReasons {
 		if strings.HasPrefix(code, c.prefix) {
 			return c.reason
 		}
+	}
+	if reason, known := faultReasons[gateway.FaultOf(code)]; known {
+		return reason
 	}
 	switch {
 	case strings.HasSuffix(code, ".NotFound"):
@@ -76,8 +71,4 @@ func classify(code string, status int) Reason {
 
 // BadClock reports whether the API rejected the date of the request: it is over
 // 15 minutes off.
-func (e *Error) BadClock() bool {
-	return strings.HasPrefix(e.Code, "InvalidTimeStamp") || strings.HasPrefix(e.Code, "IllegalTimestamp")
-}
-
-func isTokenCode(code string) bool { return strings.HasPrefix(code, "InvalidSecurityToken") }
+func (e *Error) BadClock() bool { return gateway.FaultOf(e.Code) == gateway.BadClock }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+
+	"aliyun_dbs_exporter/dbsapi/internal/gateway"
 )
 
 const (
@@ -69,11 +71,12 @@ func (r *retry) next(err *Error, pause Pause, reject func() bool) step {
 		}
 		return step{again: r.throttled < maxThrottled, pause: pause}
 	}
-	if err.Code == "SignatureNonceUsed" && !r.nonceTried {
+	fault := gateway.FaultOf(err.Code)
+	if fault == gateway.NonceUsed && !r.nonceTried {
 		r.nonceTried = true
 		return step{again: true, pause: pause}
 	}
-	if isTokenCode(err.Code) && !r.tokenTried {
+	if fault == gateway.BadToken && !r.tokenTried {
 		r.tokenTried = true
 		return step{again: reject(), pause: pause}
 	}

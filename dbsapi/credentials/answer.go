@@ -2,7 +2,6 @@ package credentials
 
 import (
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -94,19 +93,16 @@ func checkStatus(status int, body []byte) error {
 		Code string `json:"Code"`
 	}
 	if json.Unmarshal(body, &answer) == nil {
-		for _, c := range answerCodes {
-			if strings.HasPrefix(answer.Code, c.code) {
-				return &Error{Cause: c.cause, kind: c.kind}
-			}
+		if f, known := findingOf(answer.Code); known {
+			return &Error{Cause: f.cause, kind: f.kind}
 		}
 	}
 	switch {
 	case status == http.StatusTooManyRequests:
 		return &Error{Cause: "throttled", HTTPStatus: status, kind: passing}
-	case status >= http.StatusInternalServerError:
+	case status == http.StatusRequestTimeout, status >= http.StatusInternalServerError:
 		return &Error{Cause: "the service failed", HTTPStatus: status, kind: passing}
-	case answer.Code == "": // from a proxy, or something else in between
-		return &Error{Cause: "refused", HTTPStatus: status, kind: broken}
 	}
-	return &Error{Cause: "refused", HTTPStatus: status, kind: refused}
+	// It may be from a proxy, or something else in between.
+	return &Error{Cause: "refused", HTTPStatus: status, kind: broken}
 }

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"net"
 	"strconv"
+	"strings"
 	"syscall"
 
+	"aliyun_dbs_exporter/dbsapi/internal/gateway"
 	"aliyun_dbs_exporter/dbsapi/internal/neterr"
 )
 
@@ -114,29 +116,52 @@ const (
 	causeEnded      = "the keys had ended before they arrived, check this machine's clock"
 )
 
-// answerCodes are the error codes of STS that matter here, by their
-// beginning. The first that matches counts.
+// finding is what an error code means for whoever asked for credentials.
+type finding struct {
+	cause string
+	kind  kind
+}
+
+const causeDenied = "access denied, check the role's trust policy"
+
+// findings maps the start of the error codes of STS to what they mean; the
+// first that fits decides.
 //
 // Source: the error codes of AssumeRole and AssumeRoleWithOIDC in the STS
 // documentation.
-var answerCodes = []struct {
-	code, cause string
-	kind        kind
+var findings = []struct {
+	prefix string
+	finding
 }{
-	{"NoPermission", "access denied, check the role's trust policy", refused},
-	{"Forbidden", "access denied, check the role's trust policy", refused},
-	{"AuthenticationFail.NoPermission", "access denied, check the role's trust policy and the OIDC provider", refused},
-	{"AuthenticationFail.OIDCToken.Expired", "the OIDC token has expired", refused},
-	{"AuthenticationFail", "the OIDC token was rejected", refused},
-	{"EntityNotExist", "the role or the OIDC provider does not exist", refused},
-	{"InvalidAccessKeyId", "the access key was rejected", refused},
-	{"SignatureDoesNotMatch", "the access key was rejected", refused},
-	{"InvalidSecurityToken", "the security token was rejected", rejected},
-	{"InvalidTimeStamp", "the time of the request was rejected, check this machine's clock", broken},
-	{"IllegalTimestamp", "the time of the request was rejected, check this machine's clock", broken},
-	{"SignatureNonceUsed", "the service failed", passing},
-	{"Throttling", "throttled", passing},
-	{"ServiceUnavailable", "the service failed", passing},
-	{"InternalError", "the service failed", passing},
-	{"InvalidParameter", "a parameter was rejected, check role_arn, role_session_name and session_duration", refused},
+	{"AuthenticationFail.NoPermission", finding{causeDenied + " and the OIDC provider", refused}},
+	{"AuthenticationFail.OIDCToken.Expired", finding{"the OIDC token has expired", refused}},
+	{"AuthenticationFail", finding{"the OIDC token was rejected", refused}},
+	{"EntityNotExist", finding{"the role or the OIDC provider does not exist", refused}},
+	{"InvalidParameter", finding{"a parameter was rejected, check role_arn, role_session_name and session_duration", refused}},
+}
+
+// faultFindings are those of the error codes that all APIs share. A request
+// that the gateway does not understand was changed on its way: it does not say
+// that the source refuses.
+var faultFindings = map[gateway.Fault]finding{
+	gateway.Throttled:    {"throttled", passing},
+	gateway.Failed:       {"the service failed", passing},
+	gateway.NonceUsed:    {"the service failed", passing},
+	gateway.BadKey:       {"the access key was rejected", refused},
+	gateway.BadToken:     {"the security token was rejected", rejected},
+	gateway.BadClock:     {"the time of the request was rejected, check this machine's clock", broken},
+	gateway.BadSignature: {"the signature arrived incomplete", broken},
+	gateway.Denied:       {causeDenied, refused},
+	gateway.BadRequest:   {"the request was not understood", broken},
+}
+
+// findingOf returns what a code means, and whether that is known.
+func findingOf(code string) (finding, bool) {
+	for _, f := range findings {
+		if strings.HasPrefix(code, f.prefix) {
+			return f.finding, true
+		}
+	}
+	f, known := faultFindings[gateway.FaultOf(code)]
+	return f, known
 }

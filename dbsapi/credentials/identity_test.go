@@ -157,21 +157,27 @@ func TestChainsShareTheirSource(t *testing.T) {
 // there or refuses, and not where one does not answer: that could be the pod's
 // own, which comes back a second later.
 func TestChainFallsThrough(t *testing.T) {
+	const noSource = "default chain: no source has credentials (environment: not there; OIDC: "
 	tests := []struct {
 		name  string
 		sts   answer
 		first string // the first outcome
 		then  string // the outcome when STS is well again
 	}{
-		{"no token", nil, "default chain: no source has credentials (environment: not there; OIDC: no such file or directory)", ""},
+		{"no token", nil, noSource + "no such file or directory)", ""},
 		{"refused", refusal(403, "NoPermission"), "STS.node", "STS.node"},
 		{"OIDC token refused", refusal(401, "AuthenticationFail.OIDCToken.Expired"), "STS.node", "STS.node"},
-		{"fails", text(503, ""), "default chain: no source has credentials (environment: not there; OIDC: the service failed)", "STS.pod"},
-		{"throttled", refusal(400, "Throttling"), "default chain: no source has credentials (environment: not there; OIDC: throttled)", "STS.pod"},
-		{"closes", raw(""), "default chain: no source has credentials (environment: not there; OIDC: " + closed + ")", "STS.pod"},
-		{"page of a proxy", text(403, "<html>"), "default chain: no source has credentials (environment: not there; OIDC: refused)", "STS.pod"},
-		{"redirects", redirect(302, "http"), "default chain: no source has credentials (environment: not there; OIDC: the answer is a redirect, which is not followed)", "STS.pod"},
-		{"clock", refusal(400, "InvalidTimeStamp.Expired"), "default chain: no source has credentials (environment: not there; OIDC: " + clock + ")", "STS.pod"},
+		{"fails", text(503, ""), noSource + "the service failed)", "STS.pod"},
+		{"throttled", refusal(400, "Throttling"), noSource + "throttled)", "STS.pod"},
+		{"throttled, in the other words", refusal(400, "Rejected.Throttling"), noSource + "throttled)", "STS.pod"},
+		{"fails with 400", refusal(400, "UnknownError"), noSource + "the service failed)", "STS.pod"},
+		{"times out", refusal(408, "RequestTimeout"), noSource + "the service failed)", "STS.pod"},
+		{"finds no signature", refusal(400, "IncompleteSignature"), noSource + "the signature arrived incomplete)", "STS.pod"},
+		{"code of a proxy", refusal(413, "EntityTooLarge"), noSource + "refused)", "STS.pod"},
+		{"closes", raw(""), noSource + closed + ")", "STS.pod"},
+		{"page of a proxy", text(403, "<html>"), noSource + "refused)", "STS.pod"},
+		{"redirects", redirect(302, "http"), noSource + "the answer is a redirect, which is not followed)", "STS.pod"},
+		{"clock", refusal(400, "InvalidTimeStamp.Expired"), noSource + clock + ")", "STS.pod"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
