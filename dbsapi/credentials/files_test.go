@@ -105,7 +105,7 @@ func TestUnusualFiles(t *testing.T) {
 	for path, want := range map[string]string{
 		pipe: other, link: other, folder: other, "/dev/zero": other, "/dev/null": other,
 		circle: "too many levels of symbolic links",
-		writeFile(t, "large", strings.Repeat("x", 64<<10+1)): "the file is too large for a secret",
+		writeFile(t, "large", strings.Repeat("x", 64<<10+1)): "it is too large, more than 64 KiB",
 		filepath.Join(folder, "none"):                        "no such file or directory",
 	} {
 		if _, err := credentials.File(path).Read(); err == nil || err.Error() != "read "+path+": "+want {

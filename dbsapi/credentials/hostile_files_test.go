@@ -153,3 +153,53 @@ func TestFileBecomesPipe(t *testing.T) {
 		t.Error("it was never read")
 	}
 }
+
+// Files of profiles are read at every renewal, so their size is bounded: the
+// bytes, and whatever takes more memory or time than its bytes.
+func TestLargeProfiles(t *testing.T) {
+	const large = "the file is larger than 64 KiB, 1,000 lines or 1,000 profiles)"
+	const cliFile, iniFile = ".aliyun/config.json", ".alibabacloud/credentials"
+	const iniKey = "[default]\ntype = access_key\naccess_key_id = ini-key\naccess_key_secret = x\n"
+	iniLines := func(n int, format string) string {
+		var b strings.Builder
+		b.WriteString(iniKey)
+		for i := range n - strings.Count(iniKey, "\n") {
+			fmt.Fprintf(&b, format, i)
+		}
+		return b.String()
+	}
+	cliPadded := func(n int) string {
+		text := cli(cliKey("a"))
+		return text + strings.Repeat(" ", n-len(text))
+	}
+	cliFull := func(other string, n int) string {
+		return `{"current":"a","profiles":[` + strings.Repeat(other+",", n-1) +
+			`{"name":"a","mode":"AK","access_key_id":"cli-key","access_key_secret":"x"}]}`
+	}
+	for name, tt := range map[string]struct{ file, text, want string }{
+		"CLI file of 64 KiB":          {cliFile, cliPadded(64 << 10), "cli-key"},
+		"CLI file and a byte":         {cliFile, cliPadded(64<<10 + 1), "CLI profile: " + large},
+		"CLI file of 1 MiB":           {cliFile, cliPadded(1 << 20), "CLI profile: " + large},
+		"1,000 CLI profiles":          {cliFile, cliFull("{}", 1000), "cli-key"},
+		"1,001 CLI profiles":          {cliFile, cliFull("{}", 1001), "CLI profile: " + large},
+		"12,000 null CLI profiles":    {cliFile, cliFull("null", 12_000), "CLI profile: " + large},
+		"ini file of 1 MiB":           {iniFile, iniKey + "x = " + strings.Repeat("x", 1<<20), "credentials file: " + large},
+		"1,000 lines":                 {iniFile, iniLines(1000, "k%d = x\n"), "ini-key"},
+		"1,000 sections":              {iniFile, iniLines(1000, "[s%d]\n"), "ini-key"},
+		"1,001 lines":                 {iniFile, iniLines(1001, "k%d = x\n"), "credentials file: " + large},
+		"8,000 lines, with CR and LF": {iniFile, iniLines(8000, "%d=\r\n"), "credentials file: " + large},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			cred, err := fromFiles(t, tt.file, tt.text)
+			runtime.ReadMemStats(&after)
+			if got := cred.AccessKeyID() + err; !strings.HasSuffix(got, tt.want) {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+			if used := after.TotalAlloc - before.TotalAlloc; used > 8<<20 {
+				t.Errorf("%d MiB were allocated", used>>20)
+			}
+		})
+	}
+}

@@ -2,6 +2,7 @@ package credentials
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -12,12 +13,20 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"gopkg.in/ini.v1"
 )
 
 const (
-	// maxConfig bounds a file of profiles.
-	maxConfig = 1 << 20
+	// maxConfig bounds a file of profiles, which is read at every renewal. A
+	// profile has less than a kilobyte.
+	maxConfig = 64 << 10
+	// maxProfiles bounds the profiles of the aliyun CLI, which take much more
+	// memory than text, and maxLines the lines of a credentials file: the
+	// library needs the square of their number (64 KiB of short lines took
+	// 1.5 s with ini 1.67, and 1,000 lines 4 ms).
+	maxProfiles = 1000
+	maxLines    = 1000
 	// maxProfileChain bounds how many profiles may assume each other's
 	// roles.
 	maxProfileChain = 8
@@ -29,6 +38,7 @@ const (
 	causeUnsafeProfile = "the profile's mode needs a person, runs commands or rewrites files"
 	causeCircle        = "the profiles build on each other in a circle"
 	causeBadConfig     = "the file is not readable"
+	causeLargeConfig   = "the file is larger than 64 KiB, 1,000 lines or 1,000 profiles"
 )
 
 // cliProfile is a profile of the aliyun CLI.
@@ -74,23 +84,40 @@ func (c *Client) cliProfile() (fetch, error) {
 	case isTrue("ALIBABA_CLOUD_CLI_PROFILE_DISABLED"), errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case err != nil:
-		return nil, &Error{Cause: causeBadConfig}
+		return nil, unusable(err)
 	}
+	current, profiles, err := parseCLIProfiles(content)
+	if err != nil {
+		return nil, err
+	}
+	return c.openProfile(profiles, cmp.Or(os.Getenv("ALIBABA_CLOUD_PROFILE"), current), maxProfileChain)
+}
+
+// parseCLIProfiles returns the profiles of the aliyun CLI and the name of the
+// current one.
+//
+// The aliyun CLI takes names of members in any case. One that appears twice is
+// an error: programs disagree about which of the two counts. The errors of
+// Unmarshal could repeat a piece of the file.
+func parseCLIProfiles(content []byte) (current string, profiles []cliProfile, err error) {
 	var config struct {
-		Current  string       `json:"current"`
-		Profiles []cliProfile `json:"profiles"`
+		Current  string           `json:"current"`
+		Profiles []jsontext.Value `json:"profiles"`
 	}
-	// The aliyun CLI takes names in any case. A name that appears twice is an
-	// error: programs disagree about which of the two counts. The error of
-	// Unmarshal could repeat a piece of the file.
-	if json.Unmarshal(content, &config, json.MatchCaseInsensitiveNames(true)) != nil {
-		return nil, &Error{Cause: causeBadConfig}
+	anyCase := json.MatchCaseInsensitiveNames(true)
+	switch {
+	case json.Unmarshal(content, &config, anyCase) != nil:
+		return "", nil, &Error{Cause: causeBadConfig}
+	case len(config.Profiles) > maxProfiles:
+		return "", nil, &Error{Cause: causeLargeConfig}
 	}
-	name := os.Getenv("ALIBABA_CLOUD_PROFILE")
-	if name == "" {
-		name = config.Current
+	profiles = make([]cliProfile, len(config.Profiles))
+	for i, text := range config.Profiles {
+		if json.Unmarshal(text, &profiles[i], anyCase) != nil {
+			return "", nil, &Error{Cause: causeBadConfig}
+		}
 	}
-	return c.openProfile(config.Profiles, name, maxProfileChain)
+	return config.Current, profiles, nil
 }
 
 // openProfile returns how to fetch from a profile. A daemon must not run a
@@ -144,17 +171,18 @@ func (c *Client) iniProfile() (fetch, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, &Error{Cause: causeNotThere, kind: refused}
 	case err != nil:
-		return nil, &Error{Cause: causeBadConfig}
+		return nil, unusable(err)
+	case bytes.Count(content, []byte("\n")) > maxLines:
+		return nil, &Error{Cause: causeLargeConfig}
 	}
 	file, err := ini.Load(content)
 	if err != nil || len(bytes.TrimSpace(content)) == 0 { // empty while somebody writes it
 		return nil, &Error{Cause: causeBadConfig}
 	}
-	name := os.Getenv("ALIBABA_CLOUD_PROFILE")
-	if name == "" {
-		name = "default"
-	}
-	section, err := file.GetSection(name)
+	// A file that is half written may well be a valid one with fewer lines, or
+	// without the profile.
+	incomplete := &Error{Cause: causeBadProfile, kind: broken}
+	section, err := file.GetSection(cmp.Or(os.Getenv("ALIBABA_CLOUD_PROFILE"), "default"))
 	if err != nil {
 		return nil, &Error{Cause: causeBadProfile, kind: refused}
 	}
@@ -176,8 +204,7 @@ func (c *Client) iniProfile() (fetch, error) {
 			policy:      key("policy"),
 		}), nil
 	}
-	// A file that is half written may well be a valid one with fewer lines.
-	return nil, &Error{Cause: causeBadProfile, kind: broken}
+	return nil, incomplete
 }
 
 // readConfig returns the content of a file of profiles. It reports that there
@@ -191,6 +218,14 @@ func readConfig(variable, name string) ([]byte, error) {
 		return nil, fs.ErrNotExist
 	}
 	return content, err
+}
+
+// unusable is the error of a file of profiles that is there and cannot be read.
+func unusable(err error) *Error {
+	if errors.Is(err, errTooLarge) {
+		return &Error{Cause: causeLargeConfig}
+	}
+	return &Error{Cause: causeBadConfig}
 }
 
 // configPath returns the file that an environment variable names, or one below

@@ -2,6 +2,7 @@ package credentials
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -109,11 +110,15 @@ func (s *snapshot) file(path string) ([]byte, error) {
 	return content, err
 }
 
+var (
+	errNotRegular = errors.New("it is not a regular file")
+	errTooLarge   = errors.New("it is too large")
+)
+
 // readRegular returns the content of a regular file of at most limit bytes, and
 // what was opened. It cannot block: a pipe or a device is not opened, and one
 // that takes the place of a file is opened without waiting, and not read.
 func readRegular(path string, limit int64) ([]byte, fs.FileInfo, error) {
-	errNotRegular := errors.New("it is not a regular file")
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
@@ -134,7 +139,7 @@ func readRegular(path string, limit int64) ([]byte, fs.FileInfo, error) {
 	}
 	content, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err == nil && int64(len(content)) > limit {
-		err = errors.New("the file is too large for a secret")
+		err = fmt.Errorf("%w, more than %d KiB", errTooLarge, limit>>10)
 	}
 	return content, info, err
 }
