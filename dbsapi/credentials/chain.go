@@ -34,8 +34,9 @@ var defaultChain = []*chainSource{
 // file, ECS metadata and credentials URI. The first source that has credentials
 // gives them and stays the only one that the client asks, because the next source
 // may be another identity. For the same reason the search stops at a source that
-// is set up but does not answer, and at a file that is there but not readable. It
-// goes on if a source refuses, or nobody answers for the metadata service.
+// is set up but does not answer, at a file that is there but not readable, and at
+// a credentials file without the profile: it may be half written. It goes on if a
+// source refuses, or nobody answers for the metadata service.
 func (c *Client) Default() *Session {
 	return NewSession(func(ctx context.Context) (Credentials, error) {
 		if source := c.chosen.Load(); source != nil {

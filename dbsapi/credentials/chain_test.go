@@ -64,6 +64,7 @@ func TestDefaultChain(t *testing.T) {
 	}
 	iniFile := func(t *testing.T, home string) { put(t, home, ".alibabacloud/credentials", ini) }
 	uri := func(t *testing.T, _ string) { t.Setenv("ALIBABA_CLOUD_CREDENTIALS_URI", "http://"+uriHost+"/") }
+	const noSource = "default chain: no source has credentials (environment: not there; "
 	ran := filepath.Join(t.TempDir(), "ran")
 	tests := []struct {
 		name string
@@ -98,33 +99,36 @@ func TestDefaultChain(t *testing.T) {
 			"CLI profile that is not there",
 			[]func(*testing.T, string){oneProfile(cliKey("a")), func(t *testing.T, _ string) { t.Setenv("ALIBABA_CLOUD_PROFILE", "zzz") }, iniFile},
 			"",
-			"default chain: no source has credentials (environment: not there; CLI profile: the profile is not there or lacks a key; credentials file: the profile is not there or lacks a key)",
+			noSource + "CLI profile: the profile is not there or lacks a key; credentials file: the profile is not there or lacks a key)",
 		},
 		{"half a CLI configuration", []func(*testing.T, string){
 			func(t *testing.T, home string) {
 				put(t, home, ".aliyun/config.json", `{"profiles": [{"access_key_secret": "`+secretMark+`"]`)
 			}, iniFile,
-		}, "", "default chain: no source has credentials (environment: not there; CLI profile: the file is not readable)"},
+		}, "", noSource + "CLI profile: the file is not readable)"},
 		{"half a credentials file", []func(*testing.T, string){uri, func(t *testing.T, home string) {
 			put(t, home, ".alibabacloud/credentials", "[default]\ntype = access_key\naccess_key_id = "+keyMark+"\n")
-		}}, "", "default chain: no source has credentials (environment: not there; credentials file: the profile is not there or lacks a key)"},
+		}}, "", noSource + "credentials file: the profile is not there or lacks a key)"},
 		{"empty credentials file", []func(*testing.T, string){uri, func(t *testing.T, home string) {
 			put(t, home, ".alibabacloud/credentials", "\n")
-		}}, "", "default chain: no source has credentials (environment: not there; credentials file: the file is not readable)"},
+		}}, "", noSource + "credentials file: the file is not readable)"},
 		{"CLI configuration that is a folder", []func(*testing.T, string){uri, func(t *testing.T, home string) {
 			put(t, home, ".aliyun/config.json/x", "")
-		}}, "", "default chain: no source has credentials (environment: not there; CLI profile: the file is not readable)"},
+		}}, "", noSource + "CLI profile: the file is not readable)"},
 		{"credentials file of others", []func(*testing.T, string){uri, func(t *testing.T, home string) {
 			put(t, home, ".alibabacloud/credentials", "[somebody]\ntype = access_key\n")
-		}}, "STS.", ""},
+		}}, "", noSource + "credentials file: the profile is not there or lacks a key)"},
+		{"begin of a credentials file", []func(*testing.T, string){uri, func(t *testing.T, home string) {
+			put(t, home, ".alibabacloud/credentials", "# written by the deployment\n")
+		}}, "", noSource + "credentials file: the profile is not there or lacks a key)"},
 		{"home that is a device", []func(*testing.T, string){uri, func(t *testing.T, _ string) { t.Setenv("HOME", os.DevNull) }}, "STS.", ""},
 		{"credentials file", []func(*testing.T, string){iniFile}, "ini-key", ""},
 		{"credentials URI", []func(*testing.T, string){uri}, "STS.", ""},
-		{"nothing", nil, "", "default chain: no source has credentials (environment: not there; credentials file: not there)"},
+		{"nothing", nil, "", noSource + "credentials file: not there)"},
 		{"half of it", []func(*testing.T, string){func(t *testing.T, _ string) { t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", keyMark) }}, "", "default chain: no source has credentials"},
 		{"URI that nobody answers", []func(*testing.T, string){func(t *testing.T, _ string) {
 			t.Setenv("ALIBABA_CLOUD_CREDENTIALS_URI", "http://127.0.0.1:1/"+pathMark+"?key="+secretMark)
-		}}, "", "default chain: no source has credentials (environment: not there; credentials file: not there; credentials URI: connection refused)"},
+		}}, "", noSource + "credentials file: not there; credentials URI: connection refused)"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -184,7 +184,7 @@ func (c *Client) iniProfile() (fetch, error) {
 	incomplete := &Error{Cause: causeBadProfile, kind: broken}
 	section, err := file.GetSection(cmp.Or(os.Getenv("ALIBABA_CLOUD_PROFILE"), "default"))
 	if err != nil {
-		return nil, &Error{Cause: causeBadProfile, kind: refused}
+		return nil, incomplete
 	}
 	// Value does not expand %(name)s. Expansion turns a file of 560 bytes
 	// into 192 MiB, and two values that name each other overflow the stack,
