@@ -61,11 +61,11 @@ func badValues(t testing.TB) []bad {
 		},
 		{
 			"no such CA", http("  tls_config:\n    ca_file: " + secretMark + "\n"),
-			"12: http_client.tls_config.ca_file: must be the path of a regular file that can be read",
+			"12: http_client.tls_config.ca_file: must be the path of a regular file of at most 1 MiB that can be read",
 		},
 		{
 			"CA as a directory", http("  tls_config:\n    ca_file: .\n"),
-			"12: http_client.tls_config.ca_file: must be the path of a regular file that can be read",
+			"12: http_client.tls_config.ca_file: must be the path of a regular file of at most 1 MiB that can be read",
 		},
 		{
 			"CA without certificate", http("  tls_config:\n    ca_file: bad_test.go\n"),

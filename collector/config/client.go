@@ -2,7 +2,6 @@ package config
 
 import (
 	"crypto/tls"
-	"errors"
 	"net"
 	"net/http"
 	"time"
@@ -35,7 +34,7 @@ func (c *Config) NewHTTPClient(dial promconfig.DialContextFunc) (*http.Client, e
 		dial = (&net.Dialer{Timeout: connectTimeout}).DialContext
 	}
 	options := c.HTTPClient.options()
-	newTransport := func(tlsConfig *tls.Config) (http.RoundTripper, error) {
+	transport, err := newRoundTripper(&options.TLSConfig, func(tlsConfig *tls.Config) *http.Transport {
 		return &http.Transport{
 			Proxy:                  credentials.ProxyExceptLocal(options.Proxy()),
 			DialContext:            dial,
@@ -45,56 +44,41 @@ func (c *Config) NewHTTPClient(dial promconfig.DialContextFunc) (*http.Client, e
 			MaxIdleConnsPerHost:    maxConcurrency,
 			MaxResponseHeaderBytes: maxHeader,
 			DisableCompression:     true,
-		}, nil
-	}
-	tlsConfig, err := promconfig.NewTLSConfig(&options.TLSConfig)
+		}
+	})
 	if err != nil {
-		return nil, errTLSConfig
-	}
-	transport, err := promconfig.NewTLSRoundTripper(tlsConfig, c.HTTPClient.TLS.files(), newTransport)
-	if err != nil {
-		return nil, errTLSConfig
+		return nil, err
 	}
 	return &http.Client{Transport: transport}, nil
 }
 
-// errTLSConfig holds nothing of the library's error, which may repeat a file.
-var errTLSConfig = errors.New("http_client.tls_config: cannot create a client from these options")
-
-// files returns the files that are read again when they change.
-func (t *TLS) files() (files promconfig.TLSRoundTripperSettings) {
-	if t.CAFile != "" {
-		files.CA = promconfig.NewFileSecret(t.CAFile)
-	}
-	if t.CertFile != "" {
-		files.Cert, files.Key = promconfig.NewFileSecret(t.CertFile), promconfig.NewFileSecret(t.KeyFile)
-	}
-	return files
-}
-
 // NewCredentialsClient returns a client for credentials: it trusts the
-// authorities of http_client and uses its proxy. A nil dial means the network.
+// authorities of http_client, also when their file changes, and uses its proxy. A
+// nil dial means the network.
 func (c *Config) NewCredentialsClient(dial promconfig.DialContextFunc) (*credentials.Client, error) {
 	options := c.HTTPClient.options()
 	options.TLSConfig.ServerName = "" // it is the API's
-	tlsConfig, err := promconfig.NewTLSConfig(&options.TLSConfig)
+	transport, err := newRoundTripper(&options.TLSConfig, func(tlsConfig *tls.Config) *http.Transport {
+		return credentials.NewTransport(credentials.Options{TLS: tlsConfig, Proxy: options.Proxy(), Dial: dial})
+	})
 	if err != nil {
-		return nil, errTLSConfig
+		return nil, err
 	}
-	return credentials.NewClient(credentials.Options{TLS: tlsConfig, Proxy: options.Proxy(), Dial: dial, UserAgent: UserAgent()}), nil
+	return credentials.NewClient(UserAgent(), transport), nil
 }
 
 // UserAgent tells Alibaba Cloud's support which program called.
 func UserAgent() string { return "aliyun_dbs_exporter/" + version.Version }
 
-// options translates valid options into those of Prometheus' client.
+// options translates valid options into those of Prometheus' client. Files are
+// references there, so that [pemFiles] reads them.
 func (c *HTTPClient) options() promconfig.HTTPClientConfig {
 	options := promconfig.HTTPClientConfig{
 		ProxyConfig: promconfig.ProxyConfig{NoProxy: c.NoProxy, ProxyFromEnvironment: c.ProxyFromEnvironment},
 		TLSConfig: promconfig.TLSConfig{
-			CAFile:     c.TLS.CAFile,
-			CertFile:   c.TLS.CertFile,
-			KeyFile:    c.TLS.KeyFile,
+			CARef:      c.TLS.CAFile,
+			CertRef:    c.TLS.CertFile,
+			KeyRef:     c.TLS.KeyFile,
 			ServerName: c.TLS.ServerName,
 			MinVersion: promconfig.TLSVersions[c.TLS.MinVersion],
 		},

@@ -6,10 +6,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-
-	"aliyun_dbs_exporter/collector/config"
 )
 
 // The header of a response is bounded, also with certificate files, which are read
@@ -46,24 +43,6 @@ func TestHeaderIsBounded(t *testing.T) {
 		}
 		if err := get("/large"); err == nil || !strings.Contains(err.Error(), "exceeded") {
 			t.Errorf("%q: a header of 100 KiB gives %v", keys, err)
-		}
-	}
-}
-
-// Opening a FIFO waits for a writer, so it is refused wherever a file is named.
-func TestCertificateInFIFO(t *testing.T) {
-	fifo := filepath.Join(t.TempDir(), "fifo")
-	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for keys, key := range map[string]string{
-		"ca_file: " + fifo: "ca_file",
-		"cert_file: " + fifo + ", key_file: client_test.go": "cert_file",
-		"cert_file: client_test.go, key_file: " + fifo:      "key_file",
-	} {
-		_, err := config.Parse([]byte(good+"http_client: {tls_config: {"+keys+"}}\n"), "test.yml")
-		if err == nil || !strings.Contains(err.Error(), "http_client.tls_config."+key+": must be the path of a regular file that can be read") {
-			t.Errorf("%s: error is %v", keys, err)
 		}
 	}
 }

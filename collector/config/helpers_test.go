@@ -13,7 +13,7 @@ import (
 )
 
 // issuer sends the requests for credentials of tests.
-var issuer = credentials.NewClient(credentials.Options{})
+var issuer = credentials.NewClient("test", credentials.NewTransport(credentials.Options{}))
 
 // Marks that must not appear in any output.
 const (

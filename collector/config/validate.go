@@ -2,15 +2,13 @@ package config
 
 import (
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
-	promconfig "github.com/prometheus/common/config"
-
 	"aliyun_dbs_exporter/dbsapi"
+	"aliyun_dbs_exporter/dbsapi/credentials"
 )
 
 // validate makes sure that the values of a configuration make sense, each and
@@ -71,13 +69,12 @@ func (f *file) validateTLS(path string, c *HTTPClient) error {
 		if file.path == "" {
 			continue
 		}
-		// Opening a FIFO waits for a writer, and no signal would end that.
-		if info, err := os.Stat(file.path); err != nil || !info.Mode().IsRegular() {
-			return f.errorAt(path+"."+file.key, "must be the path of a regular file that can be read")
+		if _, err := credentials.ReadFile(file.path, maxPEM); err != nil {
+			return f.errorAt(path+"."+file.key, "must be the path of a regular file of at most 1 MiB that can be read")
 		}
 	}
 	options := c.options()
-	if _, err := promconfig.NewTLSConfig(&options.TLSConfig); err != nil {
+	if _, err := newTLSConfig(&options.TLSConfig); err != nil {
 		return f.errorAt(path, "must name files with valid certificates and keys in PEM format")
 	}
 	return nil

@@ -43,23 +43,11 @@ type Options struct {
 	Proxy func(*http.Request) (*url.URL, error)
 	// Dial opens connections; a [net.Dialer] does where it is nil.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// UserAgent is sent with every request.
-	UserAgent string
 }
 
-// Client sends every request for credentials. It is safe for concurrent use. It
-// follows no redirects: they would take an OIDC token to another host, or bring
-// keys from one.
-type Client struct {
-	transport *http.Transport
-	userAgent string
-	// chosen is the source that the default chain stays with, nil before one
-	// has worked.
-	chosen *atomic.Pointer[chainSource]
-}
-
-// NewClient returns a client.
-func NewClient(o Options) *Client {
+// NewTransport returns a transport for a [Client], which bounds the time and the
+// memory that a server can take.
+func NewTransport(o Options) *http.Transport {
 	transport := &http.Transport{
 		DialContext:            o.Dial,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
@@ -74,11 +62,31 @@ func NewClient(o Options) *Client {
 	if o.Dial == nil {
 		transport.DialContext = (&net.Dialer{Timeout: connectTimeout}).DialContext
 	}
-	return &Client{transport: transport, userAgent: o.UserAgent, chosen: new(atomic.Pointer[chainSource])}
+	return transport
+}
+
+// Client sends every request for credentials. It is safe for concurrent use. It
+// follows no redirects: they would take an OIDC token to another host, or bring
+// keys from one.
+type Client struct {
+	userAgent string
+	transport http.RoundTripper
+	// chosen is the source that the default chain stays with, nil before one
+	// has worked.
+	chosen *atomic.Pointer[chainSource]
+}
+
+// NewClient returns a client whose requests name the user agent and go through
+// transport: one of [NewTransport], or one that replaces those when certificates
+// change.
+func NewClient(userAgent string, transport http.RoundTripper) *Client {
+	return &Client{userAgent: userAgent, transport: transport, chosen: new(atomic.Pointer[chainSource])}
 }
 
 // CloseIdleConnections closes the connections that no request uses.
-func (c *Client) CloseIdleConnections() { c.transport.CloseIdleConnections() }
+func (c *Client) CloseIdleConnections() {
+	(&http.Client{Transport: c.transport}).CloseIdleConnections()
+}
 
 // ProxyExceptLocal returns a function that asks proxy about all hosts but
 // loopback, link-local and metadata addresses: behind a proxy, they are the

@@ -90,7 +90,7 @@ func handled(h http.Handler) answer {
 
 // newClient returns a client that trusts the servers of the tests.
 func newClient() *credentials.Client {
-	return credentials.NewClient(credentials.Options{TLS: &tls.Config{RootCAs: testRoots(), MinVersion: tls.VersionTLS12}})
+	return credentials.NewClient("test", credentials.NewTransport(credentials.Options{TLS: &tls.Config{RootCAs: testRoots(), MinVersion: tls.VersionTLS12}}))
 }
 
 var testRoots = sync.OnceValue(func() *x509.CertPool {

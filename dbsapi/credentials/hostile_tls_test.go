@@ -54,7 +54,7 @@ func TestHostileTLS(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			n := &network{}
 			n.serveAll(keys(nil))
-			c := credentials.NewClient(credentials.Options{Dial: n.dial})
+			c := credentials.NewClient("test", credentials.NewTransport(credentials.Options{Dial: n.dial}))
 			_, err := c.OIDCRole(credentials.RoleOptions{RoleARN: podRole, STSEndpoint: stsHost, OIDCTokenFile: writeFile(t, "token", oidcMark)}).Get(t.Context())
 			if err == nil || err.Error() != "assume RAM role with OIDC at example.com: the server's certificate is signed by an unknown authority" || len(n.seen()) != 0 {
 				t.Errorf("got %v after %d requests", err, len(n.seen()))

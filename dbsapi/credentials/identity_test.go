@@ -46,9 +46,9 @@ func newPod() *pod {
 }
 
 func (p *pod) newClient() *credentials.Client {
-	return credentials.NewClient(credentials.Options{
+	return credentials.NewClient("test", credentials.NewTransport(credentials.Options{
 		TLS: &tls.Config{RootCAs: testRoots(), ServerName: "example.com", MinVersion: tls.VersionTLS12}, Dial: p.dial,
-	})
+	}))
 }
 
 func (p *pod) say(a answer) { p.sts.Store(&a) }

@@ -189,9 +189,9 @@ var testCertificate = sync.OnceValue(func() tls.Certificate {
 
 // client returns a client in the network.
 func (n *network) client(proxy func(*http.Request) (*url.URL, error)) *credentials.Client {
-	return credentials.NewClient(credentials.Options{
-		TLS: &tls.Config{RootCAs: testRoots(), MinVersion: tls.VersionTLS12}, Dial: n.dial, Proxy: proxy, UserAgent: "test",
-	})
+	return credentials.NewClient("test", credentials.NewTransport(credentials.Options{
+		TLS: &tls.Config{RootCAs: testRoots(), MinVersion: tls.VersionTLS12}, Dial: n.dial, Proxy: proxy,
+	}))
 }
 
 const (

@@ -83,9 +83,9 @@ func TestProfilesWithRoles(t *testing.T) {
 				n := &network{}
 				n.serveAll(keys(nil))
 				n.hosts["sts.aliyuncs.com:443"], n.hosts[podSTS+":443"] = n.hosts[stsHost+":443"], n.hosts[stsHost+":443"]
-				c := credentials.NewClient(credentials.Options{
+				c := credentials.NewClient("test", credentials.NewTransport(credentials.Options{
 					TLS: &tls.Config{RootCAs: testRoots(), ServerName: "example.com", MinVersion: tls.VersionTLS12}, Dial: n.dial,
-				})
+				}))
 				want := tt.err
 				if want == "" {
 					want = "STS.key"

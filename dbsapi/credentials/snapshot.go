@@ -115,6 +115,16 @@ var (
 	errTooLarge   = errors.New("it is too large")
 )
 
+// ReadFile returns the content of a regular file of at most limit bytes. It
+// cannot block. Its errors are of type [*fs.PathError].
+func ReadFile(path string, limit int64) ([]byte, error) {
+	content, _, err := readRegular(path, limit)
+	if _, known := errors.AsType[*fs.PathError](err); err != nil && !known {
+		err = &fs.PathError{Op: "read", Path: path, Err: err}
+	}
+	return content, err
+}
+
 // readRegular returns the content of a regular file of at most limit bytes, and
 // what was opened. It cannot block: a pipe or a device is not opened, and one
 // that takes the place of a file is opened without waiting, and not read.

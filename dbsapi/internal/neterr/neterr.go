@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"syscall"
@@ -29,6 +30,7 @@ func Describe(err error) Cause {
 	var (
 		netErr     net.Error
 		dnsErr     *net.DNSError
+		fileErr    *fs.PathError
 		hostErr    x509.HostnameError
 		unknownErr x509.UnknownAuthorityError
 		certErr    *tls.CertificateVerificationError
@@ -37,6 +39,8 @@ func Describe(err error) Cause {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
 		return Cause{Text: "no answer in time", Timeout: true}
+	case errors.As(err, &fileErr): // the only files of a connection are those of its TLS configuration
+		return Cause{Text: "a file of certificates or of their key cannot be read"}
 	case errors.As(err, &dnsErr):
 		return Cause{Text: "the host's name could not be resolved"}
 	case errors.Is(err, syscall.ECONNREFUSED):
