@@ -34,9 +34,10 @@ var defaultChain = []*chainSource{
 // file, ECS metadata and credentials URI. The first source that has credentials
 // gives them and stays the only one that the client asks, because the next source
 // may be another identity. For the same reason the search stops at a source that
-// is set up but does not answer, at a file that is there but not readable, and at
-// a credentials file without the profile: it may be half written. It goes on if a
-// source refuses, or nobody answers for the metadata service.
+// is set up but does not answer, or of which a variable is missing, at a file that
+// is there but not readable, and at a credentials file without the profile: it may
+// be half written. It goes on if a source refuses, or nobody answers for the
+// metadata service.
 func (c *Client) Default() *Session {
 	return NewSession(func(ctx context.Context) (Credentials, error) {
 		if source := c.chosen.Load(); source != nil {
@@ -96,6 +97,16 @@ func (c *Client) askChosen(ctx context.Context, source *chainSource) (Credential
 
 const causeNotThere = "not there"
 
+// Variables that errors name.
+const (
+	envKeyID       = "ALIBABA_CLOUD_ACCESS_KEY_ID"
+	envKeySecret   = "ALIBABA_CLOUD_ACCESS_KEY_SECRET"
+	envToken       = "ALIBABA_CLOUD_SECURITY_TOKEN" //nolint:gosec // a name, no secret
+	envRoleARN     = "ALIBABA_CLOUD_ROLE_ARN"
+	envProviderARN = "ALIBABA_CLOUD_OIDC_PROVIDER_ARN"
+	envTokenFile   = "ALIBABA_CLOUD_OIDC_TOKEN_FILE"
+)
+
 // ask gets credentials from a source of the chain.
 func (c *Client) ask(ctx context.Context, source *chainSource) (Credentials, error) {
 	get, err := source.open(c)
@@ -117,12 +128,25 @@ func (*Client) environment() (fetch, error) {
 		return providers.NewEnvironmentVariableCredentialsProviderBuilder().Build()
 	})
 	return func(ctx context.Context) (Credentials, error) {
+		id, secret := os.Getenv(envKeyID), os.Getenv(envKeySecret)
+		switch anySet := cmp.Or(id, secret, os.Getenv(envToken)) != ""; {
+		case anySet && id == "":
+			return Credentials{}, notSet(envKeyID)
+		case anySet && secret == "":
+			return Credentials{}, notSet(envKeySecret)
+		}
 		cred, err := get(ctx)
 		if err != nil {
 			return Credentials{}, err
 		}
 		return tidyEnvironment(cred)
 	}, nil
+}
+
+// notSet is the error of a source of which some variables are set, and not this
+// one. credentials-go goes on to the next source, which may be another identity.
+func notSet(variable string) *Error {
+	return &Error{Cause: variable + " is not set", kind: broken}
 }
 
 // tidyEnvironment removes what surrounds the keys of the environment, such as
@@ -132,9 +156,9 @@ func tidyEnvironment(cred Credentials) (Credentials, error) {
 		variable string
 		value    *secret
 	}{
-		{"ALIBABA_CLOUD_ACCESS_KEY_ID", &cred.accessKeyID},
-		{"ALIBABA_CLOUD_ACCESS_KEY_SECRET", &cred.accessKeySecret},
-		{"ALIBABA_CLOUD_SECURITY_TOKEN", &cred.securityToken},
+		{envKeyID, &cred.accessKeyID},
+		{envKeySecret, &cred.accessKeySecret},
+		{envToken, &cred.securityToken},
 	} {
 		if *part.value == (secret{}) {
 			continue
@@ -151,19 +175,29 @@ func tidyEnvironment(cred Credentials) (Credentials, error) {
 	return cred, nil
 }
 
+// environmentOIDC is set up if a variable for OIDC is set. The role alone may be
+// meant for other programs.
 func (c *Client) environmentOIDC() (fetch, error) {
 	o := RoleOptions{
-		RoleARN:         os.Getenv("ALIBABA_CLOUD_ROLE_ARN"),
+		RoleARN:         os.Getenv(envRoleARN),
 		SessionName:     os.Getenv("ALIBABA_CLOUD_ROLE_SESSION_NAME"),
-		OIDCProviderARN: os.Getenv("ALIBABA_CLOUD_OIDC_PROVIDER_ARN"),
-		OIDCTokenFile:   os.Getenv("ALIBABA_CLOUD_OIDC_TOKEN_FILE"),
+		OIDCProviderARN: os.Getenv(envProviderARN),
+		OIDCTokenFile:   os.Getenv(envTokenFile),
 		STSEndpoint:     regionalSTS("", false),
 	}
 	if o.OIDCTokenFile == "" { // the file is renewed, and the variable is not
 		o.oidcToken = Given(os.Getenv("ALIBABA_CLOUD_OIDC_TOKEN"))
 	}
-	if o.RoleARN == "" || o.OIDCProviderARN == "" || o.OIDCTokenFile == "" && o.oidcToken == (Text{}) {
+	hasToken := o.OIDCTokenFile != "" || o.oidcToken != (Text{})
+	switch {
+	case o.OIDCProviderARN == "" && !hasToken:
 		return nil, nil
+	case o.RoleARN == "":
+		return nil, notSet(envRoleARN)
+	case o.OIDCProviderARN == "":
+		return nil, notSet(envProviderARN)
+	case !hasToken:
+		return nil, notSet(envTokenFile)
 	}
 	return c.oidcRole(o), nil
 }

@@ -43,6 +43,47 @@ func TestEnvironmentIsTidied(t *testing.T) {
 	}
 }
 
+// A source of which some variables are set, and not all, ends the search with an
+// error that names what is missing.
+func TestHalfAnEnvironment(t *testing.T) {
+	const keyID, keySecret, token = "ACCESS_KEY_ID", "ACCESS_KEY_SECRET", "SECURITY_TOKEN"
+	const role, providerARN, tokenFile, oidcToken = "ROLE_ARN", "OIDC_PROVIDER_ARN", "OIDC_TOKEN_FILE", "OIDC_TOKEN"
+	for _, tt := range []struct {
+		set           []string
+		source, wants string // empty: the search goes on
+	}{
+		{[]string{keyID}, "environment", keySecret},
+		{[]string{keyID, token}, "environment", keySecret},
+		{[]string{keySecret}, "environment", keyID},
+		{[]string{token}, "environment", keyID},
+		{[]string{role, providerARN}, "OIDC", tokenFile},
+		{[]string{providerARN, tokenFile}, "OIDC", role},
+		{[]string{role, tokenFile}, "OIDC", providerARN},
+		{[]string{role, oidcToken}, "OIDC", providerARN},
+		{[]string{tokenFile}, "OIDC", role},
+		{[]string{role}, "", ""}, // may be meant for other programs
+		{[]string{"ROLE_SESSION_NAME", "STS_REGION"}, "", ""},
+	} {
+		t.Run(strings.Join(tt.set, " "), func(t *testing.T) {
+			put(t, chainHome(t), ".aliyun/config.json", cli(cliKey("a")))
+			for _, name := range tt.set {
+				t.Setenv("ALIBABA_CLOUD_"+name, secretMark)
+			}
+			cred, err := newClient().Default().Get(t.Context())
+			if tt.source == "" {
+				if err != nil || cred.AccessKeyID() != "cli-key" {
+					t.Errorf("got %q, %v", cred.AccessKeyID(), err)
+				}
+				return
+			}
+			want := tt.source + ": ALIBABA_CLOUD_" + tt.wants + " is not set)"
+			if err == nil || !strings.HasSuffix(err.Error(), want) {
+				t.Errorf("got %q, %v, want %s", cred.AccessKeyID(), err, want)
+			}
+		})
+	}
+}
+
 // Keys that cannot be the value of a header are refused, whatever gives them.
 func TestKeysThatAreNone(t *testing.T) {
 	for _, bad := range []string{"a\nb", "a b", "k\u00e9y", "a\x00"} {
