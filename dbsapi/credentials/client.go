@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/net/idna"
 )
 
 const (
@@ -107,7 +109,8 @@ func ProxyExceptLocal(proxy func(*http.Request) (*url.URL, error)) func(*http.Re
 // isLocal reports whether a host is this machine, its link, or the metadata
 // service of its cloud.
 func isLocal(host string) bool {
-	addr, err := netip.ParseAddr(withoutDot(host))
+	host = dialed(host)
+	addr, err := netip.ParseAddr(host)
 	if err != nil {
 		return lastLabel(host) == "localhost"
 	}
@@ -119,20 +122,24 @@ func isLocal(host string) bool {
 // number, such as 127.1 or 0x7f.1: no domain name ends so, and resolvers take it
 // for an address, which may be a local one.
 func mayBeLocal(host string) bool {
-	if _, err := netip.ParseAddr(withoutDot(host)); err != nil && isNumber(lastLabel(host)) {
+	host = dialed(host)
+	if _, err := netip.ParseAddr(host); err != nil && isNumber(lastLabel(host)) {
 		return true
 	}
 	return isLocal(host)
 }
 
-// withoutDot removes the dot at the end of a full domain name.
-func withoutDot(host string) string { return strings.TrimSuffix(host, ".") }
+// dialed returns a host as net/http dials it, with wide characters mapped to
+// ASCII. It is in lower case and without the dot at the end of a full domain name.
+func dialed(host string) string {
+	if mapped, err := idna.Lookup.ToASCII(host); err == nil {
+		host = mapped
+	}
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
 
 // lastLabel returns the end of a domain name.
-func lastLabel(host string) string {
-	host = strings.ToLower(withoutDot(host))
-	return host[strings.LastIndexByte(host, '.')+1:]
-}
+func lastLabel(host string) string { return host[strings.LastIndexByte(host, '.')+1:] }
 
 // isNumber reports whether a label is a number, decimal or hexadecimal.
 func isNumber(label string) bool {

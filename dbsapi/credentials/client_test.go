@@ -120,6 +120,7 @@ func TestProxy(t *testing.T) {
 		"100.100.100.200", "[::ffff:100.100.100.200]", "0.0.0.0",
 		"localhost", "LOCALHOST", "Localhost:80", "localhost.", "X.LocalHost.", "100.100.100.200.", "127.0.0.1.:8080",
 		"127.1", "127.0x1:80", "0x7F000001", "2130706433", "0177.0.0.01", "0xa9.254.0xA9FE.",
+		"１２７.0.0.1", "127。0。0。1", "１００．100.100.200:80", "ｌocalhost", "LOCALHOＳT。", "１２７.1",
 	}
 	far := []string{"keys.example", "100.100.100.201:80", "10.0.0.1", "[2001:db8::1]", "127.0.0.1.example", "0xkeys", "127.1a"}
 	synctest.Test(t, func(t *testing.T) {
