@@ -95,11 +95,40 @@ func (e *Error) Error() string {
 func (e *Error) hide(secrets ...string) {
 	for _, text := range []*string{&e.Code, &e.RequestID} {
 		for _, secret := range secrets {
-			if secret != "" && (strings.Contains(*text, secret) || strings.Contains(secret, *text)) {
+			if repeats(*text, secret) {
 				*text = ""
 			}
 		}
 	}
+}
+
+const (
+	// minPart is the length from which on a part of a code, between its dots, counts as a part of a secret. A
+	// documented part such as User is in one of 24,000 session tokens by chance.
+	minPart = 4
+	// minRun is the length from which on letters in a row do, whatever is around them.
+	minRun = 8
+)
+
+// repeats reports whether a text holds a secret, or looks as if it held a part of one.
+func repeats(text, secret string) bool {
+	if secret == "" || text == "" {
+		return false
+	}
+	if strings.Contains(text, secret) || strings.Contains(secret, text) {
+		return true
+	}
+	for part := range strings.SplitSeq(text, ".") {
+		if len(part) >= minPart && strings.Contains(secret, part) {
+			return true
+		}
+	}
+	for i := range len(text) - minRun + 1 {
+		if strings.Contains(secret, text[i:i+minRun]) {
+			return true
+		}
+	}
+	return false
 }
 
 // Permission returns the RAM action that the identity in use lacks, empty for

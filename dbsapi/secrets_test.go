@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"aliyun_dbs_exporter/dbsapi"
+	"aliyun_dbs_exporter/dbsapi/credentials"
 	"aliyun_dbs_exporter/dbsapi/dbssim"
 )
 
@@ -64,6 +65,46 @@ func TestServerTextIsNotShown(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// An error code that holds a part of a secret is not shown, and the codes of the
+// gateway are.
+func TestPartsOfSecretsInCodes(t *testing.T) {
+	const keyID, secret, token = "STS.NUgYrLnoC37mZZCNnAbez", "7GgDnPvKz5Xw2rQb9TtYcHsJfLmE3aUo", "CAIS8AF1q6Ft5B2yfSjIr5fSIujzY69Ua+SbGGLmTgFAeLSW2Q=="
+	tests := []struct {
+		code  string
+		shown bool
+	}{
+		{"Throttling.User", true},
+		{"Rejected.Throttling", true},
+		{"InvalidAccessKeyId.NotFound", true},
+		{"InvalidSecurityToken.Expired", true},
+		{"InvalidSecurityToken.MismatchWithAccessKey", true},
+		{"SignatureDoesNotMatch", true},
+		{"Forbidden.RAM", true},
+		{"InvalidParameter.PageSize", true},
+		{"DBS.ParamIsInValid", true},
+		{token[:10], false},
+		{"Bad." + token[:4], false},
+		{"STS." + keyID[4:9], false},
+		{secret[7:12] + ".Bad", false},
+		{"A.B." + secret[20:] + ".C", false},
+		{"Bad" + secret[:8] + "Key", false},
+		{"Bad" + token[10:20], false},
+		{"Bad." + token[:3], true}, // too little to know
+	}
+	for _, tt := range tests {
+		t.Run(tt.code, func(t *testing.T) {
+			c := inMemoryClient(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(http.StatusBadRequest)
+				fmt.Fprintf(w, `{"Code":%q}`, tt.code)
+			}), dbsapi.Options{Credentials: credentials.NewStatic(keyID, secret, token)})
+			_, _, err := listAt(t.Context(), c, dbsapi.Pace{Turn: new(schedule).turn, OneAttempt: true})
+			if err == nil || strings.Contains(err.Error(), tt.code) != tt.shown {
+				t.Errorf("error is %v", err)
+			}
+		})
 	}
 }
 
