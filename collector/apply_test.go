@@ -108,7 +108,8 @@ func TestApplyIntervalDuringSlowPoll(t *testing.T) {
 }
 
 // A reload that changes how requests leave the machine does not change the
-// identity: the default chain stays with its source while that refuses.
+// identity: the keys stay until they expire, and the default chain stays with its
+// source while that refuses.
 func TestApplyKeepsTheIdentity(t *testing.T) {
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("ALIBABA_CLOUD_CREDENTIALS_URI", "http://localhost/")
@@ -129,7 +130,9 @@ func TestApplyKeepsTheIdentity(t *testing.T) {
 		instance.SetFault(new(dbssim.Failing(http.StatusNotFound, "")))
 		c.Top += "\nhttp_client: {tls_config: {min_version: TLS13}}"
 		f.apply(c)
-		f.pass(time.Minute)
+		f.pass(58 * time.Minute)
+		f.expect(map[string]string{"poll_success" + plan("dbsa"): "1"})
+		f.pass(5 * time.Minute)
 		f.expect(map[string]string{"poll_success" + plan("dbsa"): "0"})
 		if n := other.Calls(); n > 0 {
 			t.Errorf("the next source was asked %d times", n)

@@ -80,10 +80,11 @@ func asks(t *testing.T, c *config.Config) map[string]func(url string) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	issuer, err := c.NewCredentialsClient(nil)
+	transport, err := c.NewCredentialsTransport(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	issuer := credentials.NewClient("test", transport)
 	t.Cleanup(api.CloseIdleConnections)
 	t.Cleanup(issuer.CloseIdleConnections)
 	return map[string]func(string) error{

@@ -52,19 +52,15 @@ func (c *Config) NewHTTPClient(dial promconfig.DialContextFunc) (*http.Client, e
 	return &http.Client{Transport: transport}, nil
 }
 
-// NewCredentialsClient returns a client for credentials: it trusts the
-// authorities of http_client, also when their file changes, and uses its proxy. A
-// nil dial means the network.
-func (c *Config) NewCredentialsClient(dial promconfig.DialContextFunc) (*credentials.Client, error) {
+// NewCredentialsTransport returns a transport for requests for credentials: it
+// trusts the authorities of http_client, also when their file changes, and uses
+// its proxy. A nil dial means the network.
+func (c *Config) NewCredentialsTransport(dial promconfig.DialContextFunc) (http.RoundTripper, error) {
 	options := c.HTTPClient.options()
 	options.TLSConfig.ServerName = "" // it is the API's
-	transport, err := newRoundTripper(&options.TLSConfig, func(tlsConfig *tls.Config) *http.Transport {
+	return newRoundTripper(&options.TLSConfig, func(tlsConfig *tls.Config) *http.Transport {
 		return credentials.NewTransport(credentials.Options{TLS: tlsConfig, Proxy: options.Proxy(), Dial: dial})
 	})
-	if err != nil {
-		return nil, err
-	}
-	return credentials.NewClient(UserAgent(), transport), nil
 }
 
 // UserAgent tells Alibaba Cloud's support which program called.

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"aliyun_dbs_exporter/dbsapi/credentials"
 )
 
 // The header of a response is bounded, also with certificate files, which are read
@@ -57,11 +59,11 @@ func TestServerNameIsForTheAPI(t *testing.T) {
 	keys := "      type: ram_role_arn\n      role_arn: r\n      sts_endpoint: " + strings.TrimPrefix(sts.URL, "https://") + "\n      source:\n" +
 		"        type: access_key\n        access_key_id: a\n        access_key_secret: b\n"
 	c := parse(t, with(t, block, keys)+"http_client: {tls_config: {ca_file: "+ca+", server_name: dbs.example}}\n")
-	client, err := c.NewCredentialsClient(nil)
+	transport, err := c.NewCredentialsTransport(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.Targets[0].Credentials(client).Get(t.Context())
+	_, err = c.Targets[0].Credentials(credentials.NewClient("test", transport)).Get(t.Context())
 	if err == nil || strings.Contains(err.Error(), "certificate") {
 		t.Errorf("error is %v, want an answer that is not one of STS", err)
 	}

@@ -52,9 +52,12 @@ type Poller struct {
 	options  Options
 	logger   log.Logger
 	schedule *schedule.Scheduler
-	unknown  unknownStatuses
-	report   *reporter
-	health   health
+	// issuer sends the requests for credentials under every configuration, so
+	// that credentials and the source of the default chain outlast a reload.
+	issuer  *credentials.Client
+	unknown unknownStatuses
+	report  *reporter
+	health  health
 
 	// once reports whether [Poller.Once] runs the jobs.
 	once atomic.Bool
@@ -70,9 +73,8 @@ type Poller struct {
 // it. It is not changed once it is published.
 type state struct {
 	config *config.Config
-	// http sends requests to the API, issuer those for credentials.
+	// http sends requests to the API.
 	http    *http.Client
-	issuer  *credentials.Client
 	targets []*target
 }
 
@@ -107,7 +109,14 @@ func (p *Poller) NumPlans() int {
 // New returns a poller without a configuration: [Poller.Apply] gives it one. It
 // sends nothing before [Poller.Run] or [Poller.Once].
 func New(o Options, logger log.Logger) *Poller {
-	p := &Poller{options: o, logger: logger, schedule: schedule.New(), report: newReporter(logger)}
+	transport := credentials.NewTransport(credentials.Options{Dial: o.Dial}) // Apply sets another one
+	p := &Poller{
+		options:  o,
+		logger:   logger,
+		schedule: schedule.New(),
+		issuer:   credentials.NewClient(config.UserAgent(), transport),
+		report:   newReporter(logger),
+	}
 	p.state.Store(&state{config: new(config.Config)})
 	return p
 }
@@ -122,17 +131,15 @@ func (p *Poller) Apply(c *config.Config) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	old := p.state.Load()
-	next := &state{config: c, http: old.http, issuer: old.issuer}
+	next := &state{config: c, http: old.http}
+	var forCredentials http.RoundTripper // nil for no other
 	if next.http == nil || old.config.HTTPClient != c.HTTPClient {
 		var err error
 		if next.http, err = c.NewHTTPClient(p.options.Dial); err != nil {
 			return err
 		}
-		if next.issuer, err = c.NewCredentialsClient(p.options.Dial); err != nil {
+		if forCredentials, err = c.NewCredentialsTransport(p.options.Dial); err != nil {
 			return err
-		}
-		if old.issuer != nil {
-			next.issuer.TakeOver(old.issuer)
 		}
 	}
 	for i := range c.Targets {
@@ -141,6 +148,9 @@ func (p *Poller) Apply(c *config.Config) error {
 			return err
 		}
 		next.targets = append(next.targets, t)
+	}
+	if forCredentials != nil {
+		p.issuer.SetTransport(forCredentials)
 	}
 	p.publish(next)
 	if p.options.Hooks.Targets != nil {

@@ -55,7 +55,7 @@ func (p *Poller) newTarget(s *state, c *config.Target, old *state) (*target, err
 		t.takeOver(before, s.http == old.http)
 	}
 	if t.credentials == nil {
-		t.credentials = c.Credentials(s.issuer)
+		t.credentials = c.Credentials(p.issuer)
 	}
 	if t.client == nil {
 		var err error
@@ -80,7 +80,9 @@ func (p *Poller) newTarget(s *state, c *config.Target, old *state) (*target, err
 	return t, nil
 }
 
-// takeOver keeps what a new configuration of the target does not change.
+// takeOver keeps what a new configuration of the target does not change. Good
+// credentials outlast a change of http_client too; others are asked for at once,
+// because the change may have been made for that.
 func (t *target) takeOver(before *target, sameHTTP bool) {
 	t.calls = before.calls
 	if t.config.SameIdentity(before.config) {
@@ -89,7 +91,7 @@ func (t *target) takeOver(before *target, sameHTTP bool) {
 			t.client = before.client
 		}
 	}
-	if sameHTTP && t.config.CredentialsBlock == before.config.CredentialsBlock {
+	if t.config.CredentialsBlock == before.config.CredentialsBlock && (sameHTTP || before.credentials.Usable()) {
 		t.credentials = before.credentials
 	}
 }

@@ -55,11 +55,6 @@ func (c *Client) Default() *Session {
 	})
 }
 
-// TakeOver makes the client take the place of another, which may still be in
-// use: the default chain stays with the source that either of them chooses. It
-// must come before the client's first request.
-func (c *Client) TakeOver(old *Client) { c.chosen = old.chosen }
-
 // search returns the first source of the chain that has credentials.
 func (c *Client) search(ctx context.Context) (*chainSource, Credentials, error) {
 	var failures []string

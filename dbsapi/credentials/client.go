@@ -72,22 +72,32 @@ func NewTransport(o Options) *http.Transport {
 // keys from one.
 type Client struct {
 	userAgent string
-	transport http.RoundTripper
+	transport atomic.Pointer[http.RoundTripper]
 	// chosen is the source that the default chain stays with, nil before one
 	// has worked.
-	chosen *atomic.Pointer[chainSource]
+	chosen atomic.Pointer[chainSource]
 }
 
 // NewClient returns a client whose requests name the user agent and go through
 // transport: one of [NewTransport], or one that replaces those when certificates
 // change.
 func NewClient(userAgent string, transport http.RoundTripper) *Client {
-	return &Client{userAgent: userAgent, transport: transport, chosen: new(atomic.Pointer[chainSource])}
+	c := &Client{userAgent: userAgent}
+	c.transport.Store(&transport)
+	return c
+}
+
+// SetTransport makes later requests go through another transport. Sessions keep
+// their credentials, and the default chain its source.
+func (c *Client) SetTransport(transport http.RoundTripper) {
+	closeIdleConnections(*c.transport.Swap(&transport))
 }
 
 // CloseIdleConnections closes the connections that no request uses.
-func (c *Client) CloseIdleConnections() {
-	(&http.Client{Transport: c.transport}).CloseIdleConnections()
+func (c *Client) CloseIdleConnections() { closeIdleConnections(*c.transport.Load()) }
+
+func closeIdleConnections(transport http.RoundTripper) {
+	(&http.Client{Transport: transport}).CloseIdleConnections()
 }
 
 // ProxyExceptLocal returns a function that asks proxy about all hosts but
@@ -167,7 +177,7 @@ func (c *Client) send(req *http.Request) (status int, body []byte, err error) {
 		password, _ := user.Password()
 		req.SetBasicAuth(user.Username(), password)
 	}
-	resp, err := c.transport.RoundTrip(req)
+	resp, err := (*c.transport.Load()).RoundTrip(req)
 	if err != nil {
 		return 0, nil, networkError(err)
 	}

@@ -73,6 +73,8 @@ type Provider interface {
 	// Reject says that the API no longer accepts these credentials. It
 	// reports whether the next Get may return others.
 	Reject(Credentials) bool
+	// Usable reports whether there are credentials that need not be fetched.
+	Usable() bool
 	// ExpiresAt returns when the credentials in use end, without fetching
 	// any; zero where they do not end, the end is unknown, or there are
 	// none yet.
@@ -93,6 +95,9 @@ func (s Static) Get(context.Context) (Credentials, error) { return s.credentials
 
 // Reject returns false: there are no others.
 func (Static) Reject(Credentials) bool { return false }
+
+// Usable returns true: they are there.
+func (Static) Usable() bool { return true }
 
 // ExpiresAt returns zero: the end of given credentials is not known.
 func (Static) ExpiresAt() time.Time { return time.Time{} }

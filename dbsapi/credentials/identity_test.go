@@ -41,14 +41,14 @@ func newPod() *pod {
 			return with("AccessKeyId", "STS.node")(w, r)
 		}),
 	}
-	p.client = p.newClient()
+	p.client = credentials.NewClient("test", p.newTransport())
 	return p
 }
 
-func (p *pod) newClient() *credentials.Client {
-	return credentials.NewClient("test", credentials.NewTransport(credentials.Options{
+func (p *pod) newTransport() http.RoundTripper {
+	return credentials.NewTransport(credentials.Options{
 		TLS: &tls.Config{RootCAs: testRoots(), ServerName: "example.com", MinVersion: tls.VersionTLS12}, Dial: p.dial,
-	}))
+	})
 }
 
 func (p *pod) say(a answer) { p.sts.Store(&a) }
@@ -105,27 +105,22 @@ func TestChainStaysWithItsSource(t *testing.T) {
 	})
 }
 
-// A client that takes over from another stays with its source, and the other
-// way round.
-func TestChainStaysOverClients(t *testing.T) {
+// All sessions of a client stay with one source, also when its transport changes.
+func TestChainStaysOverTransports(t *testing.T) {
 	p := newPod()
 	p.environment(t)
 	const denies = "default chain: OIDC: assume RAM role with OIDC at " + podSTS + ": " + denied
 	synctest.Test(t, func(t *testing.T) {
-		first, second, third := p.newClient(), p.newClient(), p.newClient()
-		second.TakeOver(first)
-		third.TakeOver(second)
-		get(t, second.Default(), "STS.pod")
+		first := p.client.Default()
+		get(t, first, "STS.pod")
 		p.say(refusal(403, "NoPermission"))
-		for _, c := range []*credentials.Client{first, second, third} {
-			get(t, c.Default(), denies)
-		}
-		other := p.newClient()
+		p.client.SetTransport(p.newTransport())
+		get(t, first, "STS.pod")
+		get(t, p.client.Default(), denies)
+		other := credentials.NewClient("test", p.newTransport())
 		get(t, other.Default(), "STS.node")
-		for _, c := range []*credentials.Client{first, second, third} {
-			c.CloseIdleConnections()
-		}
-		p.closed(t, other)
+		other.CloseIdleConnections()
+		p.closed(t, p.client)
 	})
 }
 

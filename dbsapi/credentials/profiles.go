@@ -162,6 +162,7 @@ type fetched struct{ fetch fetch }
 
 func (f fetched) Get(ctx context.Context) (Credentials, error) { return f.fetch(ctx) }
 func (fetched) Reject(Credentials) bool                        { return false }
+func (fetched) Usable() bool                                   { return false }
 func (fetched) ExpiresAt() time.Time                           { return time.Time{} }
 
 // iniProfile opens the profile in the credentials file that the SDKs share.

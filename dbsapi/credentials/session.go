@@ -190,6 +190,13 @@ func (s *Session) Reject(c Credentials) bool {
 	}
 }
 
+// Usable reports whether the current credentials have not ended.
+func (s *Session) Usable() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current.usable()
+}
+
 // ExpiresAt returns when the current credentials end, zero where they do not,
 // or there are none.
 func (s *Session) ExpiresAt() time.Time {
