@@ -162,7 +162,7 @@ func isNumber(label string) bool {
 // newRequest returns a request for credentials. The error of net/http repeats the
 // address, which may hold a secret.
 func newRequest(ctx context.Context, method, address string, body io.Reader) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, method, address, body)
+	req, err := http.NewRequestWithContext(ctx, method, address, body) //nolint:gosec // the operator configures the address
 	if err != nil {
 		return nil, &Error{Cause: "the address is malformed"}
 	}
