@@ -32,8 +32,8 @@ func TestListChangesWhileItIsRead(t *testing.T) {
 		{"grows at the end", func(n int) (int, int) { return 0, 230 + min(n, 1)*5 }, "0012", 235, nil},
 		{"grows to a further page", func(n int) (int, int) { return 0, 180 + min(n, 1)*50 }, "0012", 230, nil},
 		{"shrinks to the first page", func(n int) (int, int) { return 0, 150 - min(n, 1)*100 }, "00", 50, nil},
-		{"loses a row at every request", func(n int) (int, int) { return n, 230 }, "00012", 224, dbsapi.ErrIncomplete},
-		{"grows at every request", func(n int) (int, int) { return 0, 230 + n }, "00012", 236, dbsapi.ErrIncomplete},
+		{"loses a row at every request", func(n int) (int, int) { return n, 230 }, "00012", 224, dbsapi.ErrChanging},
+		{"grows at every request", func(n int) (int, int) { return 0, 230 + n }, "00012", 236, dbsapi.ErrChanging},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -145,7 +145,7 @@ func TestPage(t *testing.T) {
 	}
 	var want []dbsapi.Page[dbsapi.DownloadTask]
 	for i := range 3 {
-		want = append(want, dbsapi.Page[dbsapi.DownloadTask]{Number: i, TotalElements: 230, TotalPages: 3, ServerTime: date})
+		want = append(want, dbsapi.Page[dbsapi.DownloadTask]{Number: i, Requested: i, TotalElements: 230, TotalPages: 3, ServerTime: date})
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

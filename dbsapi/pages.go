@@ -30,11 +30,17 @@ const (
 // it was read, or it exceeds 1,000 pages. The pages before it are valid.
 var ErrIncomplete = errors.New("the listing may lack rows")
 
+// ErrChanging is an [ErrIncomplete]: the list kept changing while it was read.
+var ErrChanging = fmt.Errorf("%w: it changed each time it was read", ErrIncomplete)
+
 // Page is one page of a listing.
 type Page[T any] struct {
 	// Number counts the pages from 0. A list that changed while it was read
 	// starts again at 0; what the pages before said no longer holds.
 	Number int
+	// Requested is the page number that the request had: Number, or one more if
+	// the API counts pages from 1.
+	Requested int
 	// Items are the rows in the order of the API.
 	Items []T
 	// TotalElements and TotalPages are what the API says the whole list has, in
@@ -53,6 +59,8 @@ type listOperation[T comparable] struct {
 	listName string
 	field    func(row *T, d *decoder, name []byte) (known bool, err error)
 	id       func(T) string
+	// mayBeEmpty: an answer without rows needs no total of 0.
+	mayBeEmpty bool
 }
 
 // errSeq is a listing that ends with err before its first request.
@@ -80,8 +88,12 @@ type pager[T comparable] struct {
 // meanwhile: when a row of an earlier page is deleted, a row of the next page
 // moves there and is not read.
 func pages[T comparable](ctx context.Context, c *Client, pace Pace, l listOperation[T]) iter.Seq2[Page[T], error] {
+	return (&pager[T]{client: c, pace: pace, list: l}).all(ctx)
+}
+
+func (p *pager[T]) all(ctx context.Context) iter.Seq2[Page[T], error] {
 	return func(yield func(Page[T], error) bool) {
-		p := pager[T]{client: c, pace: pace, list: l, yield: yield}
+		p.yield = yield
 		err := errChanged
 		for n := 1; errors.Is(err, errChanged); n++ {
 			err = p.readList(ctx, n == maxReads)
@@ -106,7 +118,7 @@ func (p *pager[T]) readList(ctx context.Context, last bool) error {
 		repeated int
 	)
 	for num := range maxPages {
-		items, a, err := p.fetch(ctx, num)
+		items, a, err := p.fetch(ctx, num, PageSize)
 		if err != nil {
 			return err
 		}
@@ -127,7 +139,7 @@ func (p *pager[T]) readList(ctx context.Context, last bool) error {
 		}
 		if len(items) > 0 || num == 0 {
 			page := Page[T]{
-				Number: num - repeated, Items: items,
+				Number: num - repeated, Requested: num, Items: items,
 				TotalElements: progress.knownTotal(), TotalPages: progress.totalPages, ServerTime: a.serverTime,
 			}
 			if !p.yield(page, nil) {
@@ -153,29 +165,34 @@ func (l listOperation[T]) sameRows(a, b []T) bool {
 	})
 }
 
-// fetch reads one page.
-func (p *pager[T]) fetch(ctx context.Context, num int) ([]T, answer, error) {
+// fetch reads one page of size rows.
+func (p *pager[T]) fetch(ctx context.Context, num, size int) ([]T, answer, error) {
 	params := maps.Clone(p.list.params)
 	params["PageNum"] = strconv.Itoa(num)
-	params["PageSize"] = strconv.Itoa(PageSize)
+	params["PageSize"] = strconv.Itoa(size)
 
 	var items []T
 	a, err := p.client.do(ctx, call{
 		pace: p.pace, action: p.list.action, query: canonicalQuery(params), pages: p.read,
 		newRows: func(length int) rows {
-			items = make([]T, 0, min(length/rowBytes+1, PageSize))
+			items = make([]T, 0, min(length/rowBytes+1, size))
 			var row T
 			return rows{
 				listName: p.list.listName,
 				field:    func(d *decoder, name []byte) (bool, error) { return p.list.field(&row, d, name) },
 				next: func() error {
-					if len(items) == PageSize {
+					if len(items) == size {
 						return errTooManyRows
 					}
 					items, row = append(items, row), *new(T)
 					return nil
 				},
-				check: func(a answer) error { return checkEmpty(num, len(items), a.totalElements) },
+				check: func(a answer) error {
+					if p.list.mayBeEmpty {
+						return nil
+					}
+					return checkEmpty(num, len(items), a.totalElements)
+				},
 			}
 		},
 	})
@@ -278,7 +295,10 @@ func (p *progress) repeated() error {
 }
 
 func (p *progress) err() error {
-	if p.changed || p.lacking() {
+	switch {
+	case p.changed:
+		return ErrChanging
+	case p.lacking():
 		return ErrIncomplete
 	}
 	return nil

@@ -96,13 +96,17 @@ func (c *Client) DownloadTasks(ctx context.Context, q TaskQuery, pace Pace) iter
 	if (q.PlanID == "") == (q.TaskID == "") {
 		return errSeq[DownloadTask](errors.New("list download tasks: either a plan ID or a task ID must be set"))
 	}
-	return pages(ctx, c, pace, listOperation[DownloadTask]{
+	return pages(ctx, c, pace, taskOperation(params))
+}
+
+func taskOperation(params map[string]string) listOperation[DownloadTask] {
+	return listOperation[DownloadTask]{
 		action:   ActionDownloadTasks,
 		params:   params,
 		listName: "BackupSetDownloadTaskDetail",
 		field:    (*DownloadTask).field,
 		id:       func(t DownloadTask) string { return t.ID },
-	})
+	}
 }
 
 // field takes one member of a row.
