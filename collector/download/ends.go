@@ -11,7 +11,8 @@ const (
 	// is back.
 	forgetAfter = 24 * time.Hour
 	// maxFacts bounds what is remembered of a plan whose IDs or times change
-	// with each poll. The longest list, 100,000 rows, has 200,000 facts.
+	// with each poll. The longest list, 100,000 rows, leaves 200,000 facts if
+	// all of it is replaced.
 	maxFacts = 500_000
 )
 
@@ -27,13 +28,18 @@ const (
 //     has ended in this status before.
 //   - It has counted already. An end without a finish time is the same end
 //     when its time is known; one that did not count is then judged by it.
+//
+// The records of the last listing tell most facts; only those that they no longer
+// tell take memory here.
 type Ends struct {
 	// since is when the API answered the first listing, in milliseconds.
 	since int64
-	seed  maphash.Seed
-	// seen has the hash of each fact and when it was listed last, in seconds.
-	// Hashes instead of IDs: they take a fraction of the memory, and two of
-	// a million facts share a hash in one of 40 million processes.
+	// known are the tasks of the last listing, which was at listed, in seconds.
+	known  *Builder
+	listed int64
+	// seen has the hash of each fact that was last listed before that, and when,
+	// in seconds. Hashes instead of IDs: they take a fraction of the memory, and
+	// two of a million facts share a hash in one of 40 million processes.
 	seen map[uint64]int64
 }
 
@@ -61,67 +67,103 @@ type NewEnds struct {
 	Durations [NumBackupTypes][]time.Duration
 }
 
-// Update takes the rows of a successful poll and returns the ends that are new.
+// Update takes the tasks of a full listing and returns the ends that are new.
 // A poll whose Listing is an error is not a successful one. answered is when
 // the API answered the first page by its own clock, the Date header; if it is
 // zero, the Builder's time counts.
 func (e *Ends) Update(b *Builder, answered time.Time) NewEnds {
-	first := e.seen == nil
+	first := e.known == nil
 	if first {
 		if answered.IsZero() {
 			answered = b.now
 		}
-		e.since, e.seed = answered.UnixMilli(), maphash.MakeSeed()
-		e.seen = make(map[uint64]int64, len(b.states))
+		e.since, e.seen, e.known = answered.UnixMilli(), make(map[uint64]int64), new(Builder)
 	}
 	var ends NewEnds
-	now := b.now.Unix()
-	for i := range b.states {
-		s := &b.states[i]
-		if s.id != "" && e.note(s, now, first) && !first {
-			ends.add(s)
+	if b != e.known {
+		for i := range b.records {
+			r := &b.records[i]
+			if r.idLen == 0 {
+				continue
+			}
+			if id := b.id(r); e.note(id, e.known.get(string(id)), r, first) && !first {
+				ends.add(r)
+			}
+		}
+		for i := range e.known.records {
+			r := &e.known.records[i]
+			if id := e.known.id(r); r.idLen > 0 && b.find(string(id)) < 0 {
+				e.keep(string(id), r)
+			}
 		}
 	}
-	e.forget(now)
+	e.end(b)
 	return ends
 }
 
-// note remembers what a row says and reports whether it is an end that counts.
-// The ends of the first listing are done with, whatever their times will be.
-func (e *Ends) note(s *state, now int64, first bool) bool {
-	if !s.status.Terminal() {
-		e.see(fact{s.id, StatusUnknown, anyTime}, now)
-		return false
-	}
-	endedBefore := e.see(fact{s.id, s.status, anyTime}, now)
-	awaited := e.hash(fact{s.id, s.status, timeAwaited})
-	_, done := e.seen[awaited]
-	if s.finished == 0 {
-		isNew := !endedBefore && e.has(fact{s.id, StatusUnknown, anyTime})
-		if first || isNew || done {
-			e.seen[awaited] = now
-		}
-		return isNew
-	}
-	delete(e.seen, awaited)
-	known := e.see(fact{s.id, s.status, s.finished}, now)
-	return !known && !done && s.finished >= e.since
+// end ends an update: these tasks are now those of the last listing.
+func (e *Ends) end(b *Builder) {
+	e.known, e.listed = b, b.now.Unix()
+	e.forget(e.listed)
 }
 
-// see remembers a fact and reports whether it was known.
-func (e *Ends) see(f fact, now int64) (known bool) {
-	hash := e.hash(f)
-	_, known = e.seen[hash]
-	e.seen[hash] = now
-	return known
+// note compares what is listed of a task with its record in the last listing,
+// nil if it has none, and reports whether it is an end that counts. The ends of
+// the first listing are done with, whatever their times will be.
+func (e *Ends) note(idBytes []byte, old, r *record, first bool) bool {
+	if old != nil && sameEnd(old, r) {
+		r.set(awaited, old.is(awaited))
+		return false
+	}
+	id := string(idBytes)
+	if old != nil {
+		e.keep(id, old)
+	}
+	if !r.status.Terminal() {
+		return false
+	}
+	waiting := e.hash(fact{id, r.status, timeAwaited})
+	_, done := e.seen[waiting]
+	if r.finished == 0 {
+		isNew := !e.has(fact{id, r.status, anyTime}) && e.has(fact{id, StatusUnknown, anyTime})
+		r.set(awaited, first || isNew || done)
+		return isNew
+	}
+	delete(e.seen, waiting)
+	return !e.has(fact{id, r.status, r.finished}) && !done && r.finished >= e.since
 }
+
+// sameEnd reports whether two records of a task tell the same facts.
+func sameEnd(r, s *record) bool {
+	if !r.status.Terminal() || !s.status.Terminal() {
+		return r.status.Terminal() == s.status.Terminal()
+	}
+	return r.status == s.status && r.finished == s.finished
+}
+
+// keep remembers what a record tells, before it is replaced or gone.
+func (e *Ends) keep(id string, r *record) {
+	if !r.status.Terminal() {
+		e.see(fact{id, StatusUnknown, anyTime})
+		return
+	}
+	e.see(fact{id, r.status, anyTime})
+	if r.finished != 0 {
+		e.see(fact{id, r.status, r.finished})
+	}
+	if r.is(awaited) {
+		e.see(fact{id, r.status, timeAwaited})
+	}
+}
+
+func (e *Ends) see(f fact) { e.seen[e.hash(f)] = e.listed }
 
 func (e *Ends) has(f fact) bool {
 	_, known := e.seen[e.hash(f)]
 	return known
 }
 
-func (e *Ends) hash(f fact) uint64 { return maphash.Comparable(e.seed, f) }
+func (*Ends) hash(f fact) uint64 { return maphash.Comparable(seed, f) }
 
 // forget drops what has not been listed for too long, or at all now if there
 // is too much of it.
@@ -137,14 +179,23 @@ func (e *Ends) forget(now int64) {
 	}
 }
 
-func (n *NewEnds) add(s *state) {
-	if s.status == StatusStop {
+func (n *NewEnds) add(r *record) {
+	if r.status == StatusStop {
 		n.Failed++
 		return
 	}
 	n.Finished++
-	task := s.task()
+	task := r.task("")
 	if d, ok := task.Duration(); ok {
-		n.Durations[s.backupType] = append(n.Durations[s.backupType], d)
+		n.Durations[r.backupType] = append(n.Durations[r.backupType], d)
+	}
+}
+
+// join adds the ends of another listing.
+func (n *NewEnds) join(more NewEnds) {
+	n.Finished += more.Finished
+	n.Failed += more.Failed
+	for i, durations := range more.Durations {
+		n.Durations[i] = append(n.Durations[i], durations...)
 	}
 }

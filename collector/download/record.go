@@ -33,65 +33,92 @@ var invalidReasonNames = [NumInvalidReasons]string{
 // String returns the value of the label reason.
 func (r InvalidReason) String() string { return invalidReasonNames[r] }
 
-// state is what a row says about a task, its texts excepted: all that sums and
-// ends need.
-type state struct {
-	id string
+// record is what is kept of a task from poll to poll: what a row says, its texts
+// excepted. A plan may list 100,000 tasks, so a record has 40 bytes.
+type record struct {
 	// created and finished are in milliseconds since 1970, 0 if not known.
 	created, finished int64
 	bytes             int64
-	// row is the number of the row in the listing.
-	row        int32
+	// id is where the ID begins in table.ids, idLen its length.
+	id    uint32
+	idLen uint16
+	// since is when the status was first seen, in seconds since 1970.
+	since      uint32
 	status     Status
 	backupType BackupType
 	// invalid has a bit for each InvalidReason.
 	invalid uint8
+	flags   flags
 }
 
+type flags uint8
+
+const (
+	// settled: the task need not be read with each poll.
+	settled flags = 1 << iota
+	// awaited: the task's end is done with, and its finish time is not known.
+	awaited
+)
+
 // judge decides what a row says and what is wrong with it.
-func judge(row *dbsapi.DownloadTask) state {
-	s := state{
-		// Cut before it is compared: two IDs that are cut to the same text
-		// would make the same series.
-		id:         LabelValue(row.ID),
+func judge(row *dbsapi.DownloadTask) (id string, r record) {
+	// Cut before it is compared: two IDs that are cut to the same text would
+	// make the same series.
+	id = LabelValue(row.ID)
+	r = record{
 		created:    milliseconds(row.Created),
 		finished:   milliseconds(row.Finished),
 		bytes:      max(0, row.DataBytes),
 		status:     ParseStatus(row.Status),
 		backupType: parseBackupType(row.JobType),
 	}
-	s.mark(MissingID, s.id == "")
-	s.mark(BadTime, row.BadTime || s.created == 0 || s.status == StatusFinish && s.finished == 0)
-	s.mark(NegativeDuration, s.status.Terminal() && s.finished != 0 && s.finished < s.created)
-	s.mark(BadSize, row.BadSize || row.DataBytes < 0)
-	return s
+	r.mark(MissingID, id == "")
+	r.mark(BadTime, row.BadTime || r.created == 0 || r.status == StatusFinish && r.finished == 0)
+	r.mark(NegativeDuration, r.status.Terminal() && r.finished != 0 && r.finished < r.created)
+	r.mark(BadSize, row.BadSize || row.DataBytes < 0)
+	return id, r
 }
 
-func (s *state) mark(r InvalidReason, invalid bool) {
+func (r *record) mark(reason InvalidReason, invalid bool) {
 	if invalid {
-		s.invalid |= 1 << r
+		r.invalid |= 1 << reason
 	}
 }
 
-func (s *state) has(r InvalidReason) bool { return s.invalid&(1<<r) != 0 }
+func (r *record) has(reason InvalidReason) bool { return r.invalid&(1<<reason) != 0 }
+
+func (r *record) is(f flags) bool { return r.flags&f != 0 }
+
+func (r *record) set(f flags, on bool) {
+	r.flags &^= f
+	if on {
+		r.flags |= f
+	}
+}
+
+// same reports whether two rows of a task say the same, texts excepted.
+func (r *record) same(other *record) bool {
+	return r.created == other.created && r.finished == other.finished && r.bytes == other.bytes &&
+		r.status == other.status && r.backupType == other.backupType && r.invalid == other.invalid
+}
 
 // sortTime is when the task ended, else when it was created.
-func (s *state) sortTime() int64 {
-	if s.status.Terminal() && s.finished != 0 {
-		return s.finished
+func (r *record) sortTime() int64 {
+	if r.status.Terminal() && r.finished != 0 {
+		return r.finished
 	}
-	return s.created
+	return r.created
 }
 
 // task returns the task without its texts, the ID excepted.
-func (s *state) task() Task {
+func (r *record) task(id string) Task {
 	return Task{
-		ID:         s.id,
-		Status:     s.status,
-		BackupType: s.backupType,
-		DataBytes:  s.bytes,
-		Created:    timeOf(s.created),
-		Finished:   timeOf(s.finished),
+		ID:         id,
+		Status:     r.status,
+		BackupType: r.backupType,
+		DataBytes:  r.bytes,
+		Created:    timeOf(r.created),
+		Finished:   timeOf(r.finished),
 	}
 }
 

@@ -11,64 +11,104 @@ import (
 // candidate is a task that may get series of its own.
 type candidate struct {
 	Task
-	// place is the task's place in the Builder's states, row the number of the
-	// row that it was made from.
-	place, row int32
+	// owned: the texts hold on to no answer of the API.
+	owned bool
 }
 
 // eligible reports whether a task may get series: it has an ID, and it has not
 // ended too long ago.
-func (b *Builder) eligible(s *state) bool { return s.id != "" && !b.tooOld(s) }
+func (b *Builder) eligible(r *record) bool {
+	return r.invalid&(1<<MissingID) == 0 && !(r.status.Terminal() && r.sortTime() < b.endedSince)
+}
 
-func (b *Builder) tooOld(s *state) bool { return s.status.Terminal() && s.sortTime() < b.endedSince }
-
-func (b *Builder) addCandidate(row *dbsapi.DownloadTask, s *state, place int32) {
+// offer takes the texts of a row, if its task may get series.
+func (b *Builder) offer(id string, r *record, row *dbsapi.DownloadTask) {
+	if r.status == StatusUnknown {
+		b.addUnknown(row.Status)
+	}
 	limit := b.limits.MaxPerPlan
-	if limit == 0 {
+	if limit == 0 || !b.eligible(r) {
 		return
 	}
 	if len(b.candidates)-limit >= limit {
 		b.cutCandidates()
 	}
-	c := candidate{Task: s.task(), place: place, row: s.row}
+	c := candidate{Task: r.task(id)}
 	c.setTexts(row)
 	b.candidates = append(b.candidates, c)
 }
 
-// cutCandidates drops what later rows have replaced, and sorts and keeps the
-// most urgent of the others. It runs when there are twice as many as the limit
-// allows, so that a row costs little however many there are.
-//
-// A task that was cut does not return if a more urgent one is listed again and
-// has become less urgent: the next poll shows it.
+// withdraw drops the texts of a task, because it has a later row.
+func (b *Builder) withdraw(id string) {
+	b.candidates = slices.DeleteFunc(b.candidates, func(c candidate) bool { return c.ID == id })
+}
+
+// cutCandidates sorts the tasks with texts and keeps the most urgent. It runs
+// when there are twice as many as the limit allows, so that a row costs little
+// however many there are.
 func (b *Builder) cutCandidates() {
-	kept := slices.DeleteFunc(b.candidates, func(c candidate) bool {
-		return b.states[c.place].row != c.row
-	})
-	slices.SortFunc(kept, func(x, y candidate) int { return byUrgency(&x.Task, &y.Task) })
-	clear(kept[min(len(kept), b.limits.MaxPerPlan):])
-	b.candidates = kept[:min(len(kept), b.limits.MaxPerPlan)]
+	slices.SortFunc(b.candidates, func(x, y candidate) int { return byUrgency(&x.Task, &y.Task) })
+	kept := min(len(b.candidates), b.limits.MaxPerPlan)
+	clear(b.candidates[kept:])
+	b.candidates = b.candidates[:kept]
 }
 
 // series returns the tasks that get series, and how many do not.
 func (b *Builder) series() ([]Task, Hidden) {
+	b.candidates = slices.DeleteFunc(b.candidates, func(c candidate) bool {
+		r := b.get(c.ID)
+		return r == nil || !b.eligible(r)
+	})
 	b.cutCandidates()
 	series := make([]Task, len(b.candidates))
 	words := make(map[string]string)
 	for i := range b.candidates {
-		series[i] = b.candidates[i].Task
-		series[i].cloneTexts(words)
+		c := &b.candidates[i]
+		if !c.owned {
+			c.cloneTexts(words)
+			c.owned = true
+		}
+		series[i] = c.Task
 	}
 	hidden := Hidden{Limit: -len(series)}
-	for i := range b.states {
-		switch s := &b.states[i]; {
-		case b.eligible(s):
+	for i := range b.records {
+		switch r := &b.records[i]; {
+		case b.eligible(r):
 			hidden.Limit++
-		case s.id != "":
+		case r.idLen > 0:
 			hidden.Age++
 		}
 	}
 	return series, hidden
+}
+
+// lacksTexts reports whether a task that was cut, and whose texts are not known,
+// belongs to the series: tasks before it are gone or have become less urgent.
+func (b *Builder) lacksTexts(l *Listing) bool {
+	if l.Hidden.Limit == 0 || b.limits.MaxPerPlan == 0 {
+		return false
+	}
+	if len(l.Series) < b.limits.MaxPerPlan {
+		return true
+	}
+	last, urgent := &l.Series[len(l.Series)-1], 0
+	for i := range b.records {
+		if r := &b.records[i]; b.eligible(r) && b.compareUrgency(r, last) <= 0 {
+			urgent++
+		}
+	}
+	return urgent > len(l.Series)
+}
+
+// compareUrgency is byUrgency for a task that is only a record.
+func (b *Builder) compareUrgency(r *record, t *Task) int {
+	if c := cmp.Compare(r.status.rank(), t.Status.rank()); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(milliseconds(t.sortTime()), r.sortTime()); c != 0 {
+		return c
+	}
+	return strings.Compare(string(b.id(r)), t.ID)
 }
 
 // byUrgency compares tasks by how long they keep their series under a limit:
