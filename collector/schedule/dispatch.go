@@ -137,7 +137,7 @@ func (s *Scheduler) ended(t *Turns, outcome Outcome) {
 	delete(s.running, t)
 	j.run = nil
 	slow := j.slow
-	j.end(t, outcome)
+	j.end(t, outcome, s.now())
 	if s.once || j.slow != slow {
 		s.wakeUp()
 	}

@@ -25,6 +25,7 @@ type job struct {
 	run      *Turns // nil while it does not run
 	tried    bool   // its first poll has ended
 	answered bool   // a request had a successful answer
+	idle     bool   // as its last run ended
 	slow     bool
 	calm     int // polls in a row that were not slow, while slow
 	pages    int // of a first listing that was deferred, until it has ended
@@ -34,10 +35,18 @@ type job struct {
 	waiting bool   // the queue is a lane
 }
 
-// regrid changes the interval. The earlier of the old due time and the next
-// point of the new grid is due next; points of the new grid that lie in the
-// past were never due.
-func (j *job) regrid(g grid, now time.Duration) {
+// regrid makes the grid that of the job's interval. If that has changed, the
+// earlier of the old due time and the next point of the new grid is due next;
+// points of the new grid that lie in the past were never due.
+func (j *job) regrid(now time.Duration) {
+	every := j.Every
+	if j.idle && j.IdleEvery > 0 {
+		every = j.IdleEvery
+	}
+	if every == j.grid.every {
+		return
+	}
+	g := newGrid(j.Key, every)
 	j.skipped += j.missed(now)
 	j.grid, j.gridFrom = g, now
 	if j.polls > 0 {
@@ -65,11 +74,12 @@ func (j *job) missed(now time.Duration) uint64 {
 // are, and without it a short delay leaves no trace. A first start is on no
 // grid, as is the first one after a change of interval.
 func (j *job) begin(now time.Duration) {
-	next := j.grid.next(now + j.Every/2)
-	rank := min(next, now+j.Every)
-	if last := j.grid.next(now+1) - j.Every; j.tried && last >= max(j.due, j.gridFrom) {
+	every := j.grid.every
+	next := j.grid.next(now + every/2)
+	rank := min(next, now+every)
+	if last := j.grid.next(now+1) - every; j.tried && last >= max(j.due, j.gridFrom) {
 		j.skipped += j.missed(now) + j.grid.between(now, next-1)
-		rank = now + j.Every - min(now-last, j.Every/10)
+		rank = now + every - min(now-last, every/10)
 	}
 	if j.pages == 0 {
 		j.polls++
@@ -78,7 +88,7 @@ func (j *job) begin(now time.Duration) {
 }
 
 // end accounts for how a run ended.
-func (j *job) end(t *Turns, o Outcome) {
+func (j *job) end(t *Turns, o Outcome, now time.Duration) {
 	j.answered = j.answered || o.Answered
 	j.setSlow(t.sawSlow || o.TimedOut)
 	if o.Deferred && t.deferred {
@@ -87,6 +97,8 @@ func (j *job) end(t *Turns, o Outcome) {
 	}
 	j.tried = true
 	j.pages = 0
+	j.idle = o.Idle
+	j.regrid(now)
 }
 
 // setSlow notes whether a poll was slow. One slow poll makes a job slow, and

@@ -20,6 +20,8 @@ type plan struct {
 	key     string
 	group   string // "target" if empty
 	every   time.Duration
+	idle    time.Duration // the interval while isIdle
+	isIdle  bool          // its polls end idle
 	pages   int
 	latency time.Duration
 	list    bool
@@ -85,6 +87,7 @@ func (w *world) poll(ctx context.Context, turns *schedule.Turns, p *plan) schedu
 	}
 	w.mu.Lock()
 	p.ends = append(p.ends, w.now())
+	outcome.Idle = p.isIdle
 	w.mu.Unlock()
 	if w.after != nil {
 		w.after()

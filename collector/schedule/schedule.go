@@ -54,6 +54,9 @@ type Job struct {
 	List   bool          // a list (plans, gateways, backup sets), which never counts as a first listing
 	Every  time.Duration // the interval between due times, positive
 
+	// IdleEvery is the interval after a run that ended idle; zero means Every.
+	IdleEvery time.Duration
+
 	// Limit is how long a run may take outside the queue: its requests and
 	// the waits between them. Healthy reports runs that take longer. Zero
 	// means no limit.
@@ -70,6 +73,7 @@ type Outcome struct {
 	Answered bool // at least one request had a successful answer
 	TimedOut bool // the run failed because its time was up
 	Deferred bool // the run stopped because Defer said so
+	Idle     bool // IdleEvery is the job's interval until a run ends without it
 }
 
 // New returns a Scheduler without jobs.
@@ -167,10 +171,9 @@ func (s *Scheduler) setJobs(jobs []Job, now time.Duration) {
 		}
 		if j == nil {
 			j = &job{due: now, rank: now, grid: newGrid(want.Key, want.Every)}
-		} else if want.Every != j.Every {
-			j.regrid(newGrid(want.Key, want.Every), now)
 		}
 		j.Job, j.group, j.quota = want, g, g.quota
+		j.regrid(now)
 		g.jobs++
 		if j.slow {
 			g.slowJobs++

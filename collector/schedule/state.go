@@ -57,7 +57,7 @@ func (j *job) state(now time.Duration, wall time.Time) JobState {
 		Tried:   j.tried,
 		Slow:    j.slow,
 	}
-	if late := now - j.due; late > j.Every {
+	if late := now - j.due; late > j.grid.every {
 		state.Late = late
 	}
 	return state

@@ -90,7 +90,7 @@ func (w *world) apply() {
 			p.every = time.Minute
 		}
 		jobs = append(jobs, schedule.Job{
-			Key: p.key, Group: p.group, Action: action, List: p.list, Every: p.every, Limit: p.budget() + time.Second,
+			Key: p.key, Group: p.group, Action: action, List: p.list, Every: p.every, IdleEvery: p.idle, Limit: p.budget() + time.Second,
 			Run: func(ctx context.Context, turns *schedule.Turns) schedule.Outcome { return w.poll(ctx, turns, p) },
 		})
 	}
