@@ -181,7 +181,7 @@ func (p *pager[T]) fetch(ctx context.Context, num, size int) ([]T, answer, error
 				listName: p.list.listName,
 				field:    func(d *decoder, name []byte) (bool, error) { return p.list.field(&row, d, name) },
 				next: func() error {
-					if len(items) == size {
+					if len(items) == PageSize { // whatever size the server makes of it
 						return errTooManyRows
 					}
 					items, row = append(items, row), *new(T)
