@@ -90,6 +90,10 @@ var (
 		"Unix time at which the last successful poll of the plan ended. Absent before the first.", planLabels...)
 	metricPollDuration = metrics.add(sectionPolling, "poll_duration_seconds", typeGauge,
 		"Time that the API took for the last poll of the plan: all requests and the waits between retries, without the wait for the exporter's own rate limit. Absent until the first poll has ended.", planLabels...)
+	metricPollRequests = metrics.add(sectionPolling, "poll_requests", typeGauge,
+		"Requests that the last poll of the plan sent, retries included. Absent until the first poll has ended.", planLabels...)
+	metricPollLastFullListing = metrics.add(sectionPolling, "poll_last_full_listing_timestamp_seconds", typeGauge,
+		"Unix time at which the last poll ended that read every task of the plan. Absent before the first.", planLabels...)
 	metricPolls = metrics.add(sectionPolling, "polls_total", typeCounter,
 		"Polls of the plan that have ended.", planLabels...)
 	metricPollFailures = metrics.add(sectionPolling, "poll_failures_total", typeCounter,

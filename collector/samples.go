@@ -76,9 +76,11 @@ func (s *scrape) plan(labels []string, p *poll.Plan) {
 	s.add(metricFinished, float64(p.Finished), labels...)
 	s.add(metricFailed, float64(p.Failed), labels...)
 	s.addTime(metricPollLastSuccess, p.Poll.SucceededAt, labels...)
+	s.addTime(metricPollLastFullListing, p.Poll.FullListingAt, labels...)
 	if p.Poll.Ended() {
 		s.add(metricPollSuccess, boolValue(p.Poll.Failure == nil), labels...)
 		s.add(metricPollDuration, p.Poll.Duration.Seconds(), labels...)
+		s.add(metricPollRequests, float64(p.Poll.Requests), labels...)
 	}
 	if p.Listing != nil {
 		s.listing(labels, p.Listing)

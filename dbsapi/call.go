@@ -122,6 +122,7 @@ func (c *Client) send(
 	sign(req, cred, time.Now(), rand.Text())
 
 	attempt.Sent = true
+	r.pace.sent()
 	defer func(sent time.Time) { attempt.Duration = time.Since(sent) }(time.Now())
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {

@@ -27,6 +27,15 @@ type Pace struct {
 	// gets a single attempt of half the budget, at least 12 s. Answers that
 	// are throttled, or HTTP 503 and ask for a pause, do not count as one.
 	OneAttempt bool
+	// Sent is called for each request that was sent, and may be nil.
+	Sent func()
+}
+
+// sent tells that a request was sent.
+func (p Pace) sent() {
+	if p.Sent != nil {
+		p.Sent()
+	}
 }
 
 // turn waits for permission to send.

@@ -16,7 +16,8 @@ const (
 	noSeries    = "; to export no task series, set task_series.enabled: false"
 	sharedQuota = "the API's quota is shared by the whole account"
 
-	topKeys    = "unknown key; the keys here are poll_interval, poll_timeout, stale_after, task_series, http_client, targets"
+	topKeys = "unknown key; the keys here are poll_interval, poll_timeout, stale_after, idle_poll_interval, " +
+		"full_listing_interval, task_series, http_client, targets"
 	targetKeys = "unknown key; the keys here are account, region_id, network, endpoint, requests_per_second, " +
 		"max_concurrent_requests, credentials, plans, discovery"
 	accessKeyKeys = "unknown key; the keys here are type (access_key), access_key_id, access_key_id_file, " +

@@ -31,6 +31,18 @@ func badValues(t testing.TB) []bad {
 			"10: stale_after: must be at least poll_interval, 1m; otherwise listings vanish between polls",
 		},
 		{
+			"stale before the next idle poll", good + "stale_after: 5m\nidle_poll_interval: 6m\n",
+			"10: stale_after: must be at least idle_poll_interval, 6m; otherwise listings vanish between polls",
+		},
+		{
+			"idle more often than not", good + "idle_poll_interval: 30s\n",
+			"10: idle_poll_interval: must be at least poll_interval, 1m",
+		},
+		{
+			"full listings more often than polls", good + "full_listing_interval: 30s\n",
+			"10: full_listing_interval: must be at least poll_interval, 1m; to read all tasks with every poll, set 0s",
+		},
+		{
 			"stale at once", good + "stale_after: 0s\n",
 			"10: stale_after: must be at least poll_interval, 1m; otherwise listings vanish between polls",
 		},

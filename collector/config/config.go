@@ -20,6 +20,12 @@ type Config struct {
 	PollTimeout Duration `yaml:"poll_timeout"`
 	// StaleAfter is the age at which a plan's last listing is withdrawn.
 	StaleAfter Duration `yaml:"stale_after"`
+	// IdlePollInterval is how often plans are polled none of whose tasks is
+	// expected to change. It is at least PollInterval.
+	IdlePollInterval Duration `yaml:"idle_poll_interval"`
+	// FullListingInterval is how often all tasks of a plan are read. The polls
+	// between read what may have changed. Zero reads all with every poll.
+	FullListingInterval Duration `yaml:"full_listing_interval"`
 	// TaskSeries limits the series of single tasks.
 	TaskSeries TaskSeries `yaml:"task_series"`
 	// HTTPClient says how requests reach the API.
@@ -91,8 +97,9 @@ type Plan struct {
 
 // Defaults of keys that depend on poll_interval.
 const (
-	defaultPollTimeout    = Duration(30 * time.Second)
-	defaultStaleIntervals = 5
+	defaultPollTimeout         = Duration(30 * time.Second)
+	defaultStaleIntervals      = 5
+	defaultFullListingInterval = Duration(30 * time.Minute)
 )
 
 // unset marks a duration that the file does not set. The file cannot: durations
@@ -106,21 +113,30 @@ func defaultTaskSeries() TaskSeries {
 // UnmarshalYAML sets the defaults and reads the top of the file.
 func (c *Config) UnmarshalYAML(node *yaml.Node) error {
 	*c = Config{
-		PollInterval: Duration(time.Minute),
-		PollTimeout:  unset,
-		StaleAfter:   unset,
-		TaskSeries:   defaultTaskSeries(),
+		PollInterval:        Duration(time.Minute),
+		PollTimeout:         unset,
+		StaleAfter:          unset,
+		IdlePollInterval:    unset,
+		FullListingInterval: unset,
+		TaskSeries:          defaultTaskSeries(),
 	}
 	type plain Config
-	err := load(node, (*plain)(c), "poll_interval, poll_timeout, stale_after, task_series, http_client, targets")
+	err := load(node, (*plain)(c), "poll_interval, poll_timeout, stale_after, idle_poll_interval, full_listing_interval, "+
+		"task_series, http_client, targets")
 	if err != nil {
 		return err
 	}
 	if c.PollTimeout == unset {
 		c.PollTimeout = min(defaultPollTimeout, c.PollInterval)
 	}
+	if c.IdlePollInterval == unset {
+		c.IdlePollInterval = c.PollInterval
+	}
 	if c.StaleAfter == unset {
-		c.StaleAfter = defaultStaleIntervals * c.PollInterval
+		c.StaleAfter = defaultStaleIntervals * c.IdlePollInterval
+	}
+	if c.FullListingInterval == unset {
+		c.FullListingInterval = max(defaultFullListingInterval, c.PollInterval)
 	}
 	return nil
 }

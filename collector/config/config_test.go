@@ -18,6 +18,8 @@ import (
 const defaults = `poll_interval: 1m
 poll_timeout: 30s
 stale_after: 5m
+idle_poll_interval: 1m
+full_listing_interval: 30m
 task_series:
   enabled: true
   completed_within: 1d
@@ -67,17 +69,19 @@ func TestDefaults(t *testing.T) {
 // The defaults of some keys follow the value of another.
 func TestDerivedDefaults(t *testing.T) {
 	for _, tt := range []struct {
-		interval       string
-		timeout, stale time.Duration
+		interval, idle             string
+		timeout, stale, idles, all time.Duration
 	}{
-		{"10s", 10 * time.Second, 50 * time.Second},
-		{"30s", 30 * time.Second, 150 * time.Second},
-		{"1h", 30 * time.Second, 5 * time.Hour},
+		{"10s", "", 10 * time.Second, 50 * time.Second, 10 * time.Second, 30 * time.Minute},
+		{"30s", "", 30 * time.Second, 150 * time.Second, 30 * time.Second, 30 * time.Minute},
+		{"1h", "", 30 * time.Second, 5 * time.Hour, time.Hour, time.Hour},
+		{"1m", "idle_poll_interval: 10m\n", 30 * time.Second, 50 * time.Minute, 10 * time.Minute, 30 * time.Minute},
 	} {
-		c := parse(t, with(t, "1m", tt.interval))
-		if time.Duration(c.PollTimeout) != tt.timeout || time.Duration(c.StaleAfter) != tt.stale {
-			t.Errorf("poll_interval %s: poll_timeout is %v and stale_after %v, want %v and %v",
-				tt.interval, c.PollTimeout, c.StaleAfter, tt.timeout, tt.stale)
+		c := parse(t, tt.idle+with(t, "1m", tt.interval))
+		got := []config.Duration{c.PollTimeout, c.StaleAfter, c.IdlePollInterval, c.FullListingInterval}
+		want := []config.Duration{config.Duration(tt.timeout), config.Duration(tt.stale), config.Duration(tt.idles), config.Duration(tt.all)}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("poll_interval %s, %s: poll_timeout, stale_after, idle_poll_interval and full_listing_interval: %s", tt.interval, tt.idle, diff)
 		}
 	}
 }

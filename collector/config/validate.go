@@ -23,6 +23,14 @@ func (f *file) validate(c *Config) error {
 	case c.StaleAfter < c.PollInterval:
 		return f.errorAt("stale_after", "must be at least poll_interval, "+c.PollInterval.String()+
 			"; otherwise listings vanish between polls")
+	case c.IdlePollInterval < c.PollInterval:
+		return f.errorAt("idle_poll_interval", "must be at least poll_interval, "+c.PollInterval.String())
+	case c.StaleAfter < c.IdlePollInterval:
+		return f.errorAt("stale_after", "must be at least idle_poll_interval, "+c.IdlePollInterval.String()+
+			"; otherwise listings vanish between polls")
+	case c.FullListingInterval != 0 && c.FullListingInterval < c.PollInterval:
+		return f.errorAt("full_listing_interval", "must be at least poll_interval, "+c.PollInterval.String()+
+			"; to read all tasks with every poll, set 0s")
 	case c.TaskSeries.CompletedWithin <= 0:
 		return f.errorAt("task_series.completed_within", "must be more than 0s"+noSeries)
 	case c.TaskSeries.MaxPerPlan < 1:

@@ -15,14 +15,14 @@ func (s *state) budgets() map[config.Quota]Budget {
 	for quota, rate := range s.config.Rates() {
 		budgets[quota] = Budget{Allowed: int(math.Floor(rate * interval.Seconds()))}
 	}
-	lists := make(map[config.Quota]float64)
+	needs := make(map[config.Quota]float64)
 	for _, t := range s.targets {
 		quota := t.config.Quota()
 		b := budgets[quota]
 		for _, plan := range t.plans {
 			b.Plans++
-			if listing := plan.state.Load().listing; listing != nil {
-				b.Needed += requestsFor(listing.Rows)
+			if state := plan.state.Load(); state.listing != nil {
+				needs[quota] += s.requestsPerPoll(state) * float64(interval) / float64(t.pollInterval(state))
 			} else {
 				b.Unlisted++
 			}
@@ -30,15 +30,27 @@ func (s *state) budgets() map[config.Quota]Budget {
 		budgets[quota] = b
 		if t.planList != nil {
 			requests := requestsFor(len(t.listedPlans()))
-			lists[quota] += float64(requests) * float64(interval) / float64(t.config.Discovery.Interval)
+			needs[quota] += float64(requests) * float64(interval) / float64(t.config.Discovery.Interval)
 		}
 	}
-	for quota, requests := range lists {
+	for quota, requests := range needs {
 		b := budgets[quota]
-		b.Needed += int(math.Ceil(requests))
+		b.Needed = int(math.Ceil(requests))
 		budgets[quota] = b
 	}
 	return budgets
+}
+
+// requestsPerPoll returns what the polls of a plan cost on average: what the last
+// poll that read what had changed did, and the share of full listings. Before the
+// first such poll, one request is assumed.
+func (s *state) requestsPerPoll(plan *planState) float64 {
+	all := float64(requestsFor(plan.listing.Rows))
+	if s.config.FullListingInterval == 0 || plan.obstacle.ListsFully() {
+		return all
+	}
+	share := min(1, float64(s.config.PollInterval)/float64(s.config.FullListingInterval))
+	return share*all + (1-share)*float64(max(1, plan.changesCost))
 }
 
 // requestsFor returns how many requests a list of that many rows takes. A list

@@ -28,8 +28,8 @@ type plan struct {
 // is polled. One poll at a time writes to them; everybody else reads the state
 // that it published.
 type results struct {
-	ends  download.Ends
-	state atomic.Pointer[planState]
+	tracker download.Tracker
+	state   atomic.Pointer[planState]
 }
 
 // setPlans gives a target its plans: those that are configured, in their order,

@@ -119,6 +119,16 @@ type Poll struct {
 	// Duration is what the API took for the last poll, all requests and the
 	// waits between their attempts. Waiting for a turn does not count.
 	Duration time.Duration
+	// Requests is how many requests the last poll sent, retries included.
+	Requests int
+	// FullListingAt is when the last poll ended that read all tasks, zero before
+	// the first.
+	FullListingAt time.Time
+	// Obstacle is why polls save nothing, or less than they could.
+	Obstacle download.Obstacle
+	// Idle reports whether no task is expected to change, so that
+	// idle_poll_interval counts.
+	Idle bool
 	// Due is when the next poll is due; it may have passed.
 	Due time.Time
 	// Running reports whether a poll is in progress.
@@ -153,8 +163,8 @@ type Budget struct {
 	// Unlisted counts the plans that were never listed. How many requests they
 	// need is not known; Needed has none for them.
 	Unlisted int
-	// Needed counts the requests for the plans as they were listed last, and for
-	// the lists of plans.
+	// Needed counts the requests that the last polls took, full listings by their
+	// interval, and those for the lists of plans.
 	Needed int
 	// Allowed is requests_per_second times poll_interval.
 	Allowed int
@@ -226,10 +236,16 @@ func (p *Poller) snapshotPlan(now time.Time, t *target, plan plan, job schedule.
 			EndedAt:     state.endedAt,
 			SucceededAt: state.succeededAt,
 			Duration:    state.duration,
-			Due:         cmp.Or(job.Due, now), // a reload has just removed the job
-			Running:     job.Running,
-			Late:        job.Late,
-			Slow:        job.Slow,
+
+			Requests:      state.requests,
+			FullListingAt: state.listedAt,
+			Obstacle:      state.obstacle,
+			Idle:          state.idle,
+
+			Due:     cmp.Or(job.Due, now), // a reload has just removed the job
+			Running: job.Running,
+			Late:    job.Late,
+			Slow:    job.Slow,
 		},
 		Finished: state.finished,
 		Failed:   state.failed,

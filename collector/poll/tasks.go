@@ -1,9 +1,9 @@
 package poll
 
 import (
-	"cmp"
 	"context"
 	"errors"
+	"hash/fnv"
 	"time"
 
 	"github.com/go-kit/log/level"
@@ -24,6 +24,16 @@ type planState struct {
 	// nil before the first.
 	listing     *download.Listing
 	succeededAt time.Time
+	// requests is how many the last poll sent.
+	requests int
+	// listedAt is when the last full listing ended. obstacle is why polls save
+	// nothing or little, and changesCost what the last poll that did not read all
+	// tasks sent.
+	listedAt    time.Time
+	obstacle    download.Obstacle
+	changesCost int
+	// idle: no task is expected to change.
+	idle bool
 	// finished and failed count downloads that ended between polls.
 	finished, failed uint64
 }
@@ -34,15 +44,26 @@ func (s *planState) fresh(now time.Time, staleAfter time.Duration) bool {
 	return s.listing != nil && now.Sub(s.succeededAt) <= staleAfter
 }
 
-// pollJob polls a plan in the poll interval.
+// pollInterval is how often a plan in this state is polled.
+func (t *target) pollInterval(state *planState) time.Duration {
+	if state.idle {
+		return time.Duration(t.global.IdlePollInterval)
+	}
+	return time.Duration(t.global.PollInterval)
+}
+
+// pollJob polls a plan in its interval.
 func (p *Poller) pollJob(t *target, plan plan) schedule.Job {
 	return schedule.Job{
 		Key:    t.id.planKey(plan.id),
 		Group:  t.id.key(),
 		Action: dbsapi.ActionDownloadTasks,
 		Every:  time.Duration(t.global.PollInterval),
-		Limit:  time.Duration(t.global.PollTimeout) + runSlack,
-		Run:    func(ctx context.Context, turns *schedule.Turns) schedule.Outcome { return p.poll(ctx, t, plan, turns) },
+
+		IdleEvery: time.Duration(t.global.IdlePollInterval),
+
+		Limit: time.Duration(t.global.PollTimeout) + runSlack,
+		Run:   func(ctx context.Context, turns *schedule.Turns) schedule.Outcome { return p.poll(ctx, t, plan, turns) },
 	}
 }
 
@@ -51,79 +72,74 @@ func pace(turns *schedule.Turns, budget *dbsapi.Budget) dbsapi.Pace {
 	return dbsapi.Pace{Turn: turns.Wait, Budget: budget, OneAttempt: turns.Slow()}
 }
 
-// poll lists a plan's tasks and publishes the outcome.
+// poll reads what must be read of a plan's tasks and publishes the outcome.
 func (p *Poller) poll(ctx context.Context, t *target, plan plan, turns *schedule.Turns) schedule.Outcome {
 	budget := dbsapi.NewBudget(time.Duration(t.global.PollTimeout))
-	read := t.readTasks(ctx, plan.id, turns, budget)
+	list := t.taskList(ctx, plan.id, turns, budget)
+	before := plan.state.Load()
+	found, err := plan.tracker.Poll(t.conditions(plan.id, before), list)
 	if ctx.Err() != nil {
 		return schedule.Outcome{} // the process or the target ends; that says nothing about the plan
 	}
-	if read.deferred {
+	if errors.Is(err, errDeferred) {
 		return schedule.Outcome{Answered: true, Deferred: true}
 	}
-	next := *plan.state.Load()
+	next := *before
 	next.polls++
+	next.requests = list.requests
 	next.endedAt = time.Now()
 	next.duration = time.Duration(t.global.PollTimeout) - budget.Left()
-	if next.failure = newFailure(read.err); next.failure != nil {
+	if next.failure = newFailure(err); next.failure != nil {
 		next.failures++
 	} else {
-		next.listing, next.succeededAt = read.listing, next.endedAt
-		ends := plan.ends.Update(read.rows, read.listedAt)
-		next.finished += uint64(ends.Finished)
-		next.failed += uint64(ends.Failed)
-		p.finished(t.id, ends)
-		p.unknown.log(t.logger, plan.id, read.listing.Unknown)
+		next.take(found)
+		p.finished(t.id, found.Ends)
+		p.unknown.log(t.logger, plan.id, found.Listing.Unknown)
 	}
 	plan.state.Store(&next)
 	p.polled(t, plan, &next)
-	return schedule.Outcome{Answered: read.answered, TimedOut: next.failure.timedOut()}
+	return schedule.Outcome{Answered: list.answered, TimedOut: next.failure.timedOut(), Idle: next.idle}
 }
 
-// reading is what one poll has read.
-type reading struct {
-	rows    *download.Builder
-	listing *download.Listing
-	// listedAt is the API's time of the first page, else the local time.
-	listedAt time.Time
-	answered bool
-	// deferred reports that a first listing of many pages gave way to shorter
-	// ones.
-	deferred bool
-	err      error
+// take takes over what a poll that has just ended has found.
+func (s *planState) take(found download.Outcome) {
+	s.listing, s.succeededAt = found.Listing, s.endedAt
+	s.obstacle, s.idle = found.Obstacle, found.Idle
+	if found.Full {
+		s.listedAt = s.endedAt
+	} else {
+		s.changesCost = s.requests
+	}
+	s.finished += uint64(found.Ends.Finished)
+	s.failed += uint64(found.Ends.Failed)
 }
 
-// readTasks reads all pages of a plan's tasks within the poll's budget.
-func (t *target) readTasks(ctx context.Context, planID string, turns *schedule.Turns, budget *dbsapi.Budget) reading {
-	var (
-		total  int64 = -1
-		limits       = download.Limits{
+// conditions returns those of the next poll of a plan.
+func (t *target) conditions(planID string, state *planState) download.Conditions {
+	now := time.Now()
+	return download.Conditions{
+		Now: now,
+		Limits: download.Limits{
 			CompletedWithin: time.Duration(t.global.TaskSeries.CompletedWithin),
 			MaxPerPlan:      t.global.TaskSeries.MaxPerPlan,
-		}
-		r = reading{rows: download.NewBuilder(limits, time.Now()), listedAt: time.Now()}
-	)
-	for page, err := range t.client.DownloadTasks(ctx, dbsapi.TaskQuery{PlanID: planID}, pace(turns, budget)) {
-		if r.err = err; err != nil {
-			break
-		}
-		r.answered = true
-		if page.Number == 0 { // also if the list changed while it was read
-			r.rows, r.listedAt = download.NewBuilder(limits, time.Now()), cmp.Or(page.ServerTime, time.Now())
-			if turns.Defer(requestsFor(int(page.TotalElements))) {
-				r.deferred = true
-				return r
-			}
-		}
-		r.rows.Add(page.Items)
-		total = page.TotalElements
+		},
+		Full: fullListingDue(t.id.planKey(planID), time.Duration(t.global.FullListingInterval), state.listedAt, now),
 	}
-	// An incomplete listing has rows: it ends after a valid page.
-	truncated := errors.Is(r.err, dbsapi.ErrIncomplete)
-	if r.err == nil || truncated {
-		r.listing, r.err = r.rows.Listing(total, truncated)
+}
+
+// fullListingDue reports whether a full listing of a plan is due, given when the
+// last one ended. The plans of a process are due at different moments of the
+// interval, so that a thousand plans do not list at once. A listing that fails
+// stays due.
+func fullListingDue(key string, every time.Duration, last, now time.Time) bool {
+	if every == 0 || last.IsZero() {
+		return true
 	}
-	return r
+	hash := fnv.New64a()
+	hash.Write([]byte(key))
+	phase := time.Duration(hash.Sum64() % uint64(every))
+	intervals := func(at time.Time) time.Duration { return (time.Duration(at.UnixNano()) + phase) / every }
+	return intervals(now) > intervals(last)
 }
 
 // finished tells of the downloads that a poll saw finish.
@@ -144,7 +160,8 @@ func (p *Poller) polled(t *target, plan plan, state *planState) {
 		p.report.failed()
 		level.Debug(t.logger).Log("msg", "Poll failed", "plan_id", plan.id, "took", state.duration, "err", state.failure.Text)
 	} else {
-		level.Debug(t.logger).Log("msg", "Poll ended", "plan_id", plan.id, "took", state.duration, "tasks", state.listing.Tasks)
+		level.Debug(t.logger).Log("msg", "Poll ended", "plan_id", plan.id, "took", state.duration,
+			"tasks", state.listing.Tasks, "requests", state.requests)
 	}
 	if p.options.Hooks.Polled != nil {
 		jobs, _ := p.schedule.State(t.id.key(), []string{t.id.planKey(plan.id)})
