@@ -85,6 +85,15 @@ type planStatus struct {
 	// last successful one did.
 	LastPollAt           time.Time `json:"last_poll_at,omitzero"`
 	LastSuccessfulPollAt time.Time `json:"last_successful_poll_at,omitzero"`
+	// Requests is how many requests the last poll sent, and LastFullListingAt when
+	// the last one ended that read all tasks.
+	Requests          int       `json:"last_poll_requests,omitempty"`
+	LastFullListingAt time.Time `json:"last_full_listing_at,omitzero"`
+	// Obstacle is why polls of a list of several pages save nothing, or less than
+	// they could.
+	Obstacle download.Obstacle `json:"obstacle,omitempty"`
+	// Idle reports whether no download is expected to change.
+	Idle bool `json:"idle,omitempty"`
 	// NextPollAt is when the next poll is due; it may have passed.
 	NextPollAt time.Time `json:"next_poll_at,omitzero"`
 	// Late is how long the next poll has been due, if that is more than a poll
@@ -125,11 +134,17 @@ func newPlanStatus(now time.Time, target poll.TargetID, p *poll.Plan) *planStatu
 		MaxSuccessAge:        p.Info.MaxSuccessAge.Seconds(),
 		LastPollAt:           p.Poll.EndedAt,
 		LastSuccessfulPollAt: p.Poll.SucceededAt,
+		Requests:             p.Poll.Requests,
+		LastFullListingAt:    p.Poll.FullListingAt,
+		Idle:                 p.Poll.Idle,
 		NextPollAt:           p.Poll.Due,
 		Late:                 p.Poll.Late.Seconds(),
 		Running:              p.Poll.Running,
 		Slow:                 p.Poll.Slow,
 		Failure:              newFailure(p.Poll.Failure),
+	}
+	if p.Poll.Obstacle != download.OnePage {
+		status.Obstacle = p.Poll.Obstacle
 	}
 	if p.Listing != nil {
 		status.show(p.Listing)

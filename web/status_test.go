@@ -72,6 +72,7 @@ func TestStatus(t *testing.T) {
 		{"every state", everyStateConfig(), everyState},
 		{"every reason", everyReasonConfig(), everyReason},
 		{"schedule", simtest.Plans("", "dbsdue", "dbslate", "dbsnew", "dbsrunning", "dbsslow"), schedule},
+		{"cost", simtest.Plans("", "dbsa", "dbsb", "dbsc", "dbsd", "dbse", "dbsf"), cost},
 		{"discovery", discovering("pending", "successful", "stale", "failing", "failingstale", "neversuccessful"), discovery},
 		{"two accounts", simtest.Config{Targets: []simtest.Target{
 			{Account: "a", Plans: []string{"dbsa"}},
@@ -195,6 +196,18 @@ func schedule(s *poll.Snapshot) {
 	s.Targets[0].Skipped = 12
 	s.Targets[0].Budget = poll.Budget{Plans: 5, Unlisted: 1, Needed: 4, Allowed: 60_000}
 	s.Shard = poll.Shard{Index: 1, Count: 3}
+}
+
+// cost has a plan for each reason for which polls cost what they do.
+func cost(s *poll.Snapshot) {
+	for i, obstacle := range []download.Obstacle{
+		download.NoObstacle, download.OnePage, download.NoOrder, download.NoTotal, download.UnevenPages, download.Unsure,
+	} {
+		p := &s.Targets[0].Plans[i]
+		polled(p, 11*time.Second, tasks())
+		p.Poll.Requests, p.Poll.Obstacle, p.Poll.Idle = 1+i, obstacle, i < 2
+		p.Poll.FullListingAt = ago(time.Duration(i) * time.Minute)
+	}
 }
 
 func discovery(s *poll.Snapshot) {

@@ -8,23 +8,26 @@ import (
 
 	"github.com/prometheus/common/model"
 
+	"aliyun_dbs_exporter/collector/download"
 	"aliyun_dbs_exporter/dbsapi"
 )
 
 // words are the functions of the status page's template.
 var words = template.FuncMap{
-	"duration": duration,
-	"interval": func(seconds float64) string { return model.Duration(seconds * float64(time.Second)).String() },
-	"next":     func(n int) int { return n + 1 },
-	"plans":    func(n int) string { return plural(n, "plan") },
-	"policy":   policy,
-	"previous": func(n int) int { return n - 1 },
-	"reason":   func(r dbsapi.Reason) string { return reasons[r] },
-	"state":    func(s planState) badge { return find(states, string(s)) },
-	"states":   func() []badge { return states },
-	"status":   func(s string) badge { return find(statuses, s) },
-	"statuses": func() []badge { return statuses },
-	"timings":  func() []badge { return timings },
+	"duration":  duration,
+	"interval":  func(seconds float64) string { return model.Duration(seconds * float64(time.Second)).String() },
+	"obstacle":  func(o download.Obstacle) badge { return find(obstacles, string(o)) },
+	"obstacles": func() []badge { return obstacles },
+	"next":      func(n int) int { return n + 1 },
+	"plans":     func(n int) string { return plural(n, "plan") },
+	"policy":    policy,
+	"previous":  func(n int) int { return n - 1 },
+	"reason":    func(r dbsapi.Reason) string { return reasons[r] },
+	"state":     func(s planState) badge { return find(states, string(s)) },
+	"states":    func() []badge { return states },
+	"status":    func(s string) badge { return find(statuses, s) },
+	"statuses":  func() []badge { return statuses },
+	"timings":   func() []badge { return timings },
 }
 
 // badge is how a value is shown. The class gives it a color, which repeats what
@@ -72,6 +75,27 @@ var timings = []badge{
 	{
 		"skipped", "idle", "skipped",
 		"The next due time of a plan came before its poll began, so the plan was polled less often.",
+	},
+}
+
+// obstacles are why polls of a list of several pages save nothing, or less than
+// they could.
+var obstacles = []badge{
+	{
+		string(download.NoOrder), "idle", "no order",
+		"New downloads can appear anywhere in the plan's list, so a poll that finds one reads all of it.",
+	},
+	{
+		string(download.NoTotal), "idle", "no total",
+		"The API gives no total of the plan's list, or one that is too low, so every poll reads all of it.",
+	},
+	{
+		string(download.UnevenPages), "idle", "uneven pages",
+		"Pages of the plan's list have different numbers of rows, so every poll reads all of it.",
+	},
+	{
+		string(download.Unsure), "idle", "unsure",
+		"The plan's list changed while it was read, or does not have as many rows as the API says, so the next poll reads all of it.",
 	},
 }
 

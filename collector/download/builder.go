@@ -78,7 +78,7 @@ func (b *Builder) addUnknown(status string) {
 // tasks, -1 if it gives none; truncated reports that reading stopped before
 // the API's own end of the list. The error is [ErrNoRows].
 //
-// All sums are made anew: an addition that was cut off cannot be undone.
+// It makes all sums from the start, because a saturated addition cannot be undone.
 func (b *Builder) Listing(total int64, truncated bool) (*Listing, error) {
 	tasks := len(b.records)
 	if tasks == 0 && total != 0 {

@@ -143,8 +143,8 @@ func (r *reading) catchUp(t *Tracker, lay layout, s Source) (bool, error) {
 }
 
 // maxUnsure bounds the full listings in a row that are made because a list with
-// an order changed each time it was read. What the last one misses, the next full
-// listing in its interval shows.
+// an order changed each time it was read. The next full listing in its interval
+// shows the tasks that the last one of these missed.
 const maxUnsure = 3
 
 // judge returns why the next polls cannot build on a full listing.

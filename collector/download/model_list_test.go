@@ -112,7 +112,7 @@ var errChanged = errors.New("the list changed")
 func (m *model) Pages() iter.Seq2[dbsapi.Page[dbsapi.DownloadTask], error] {
 	return func(yield func(dbsapi.Page[dbsapi.DownloadTask], error) bool) {
 		err := errChanged
-		for n := 1; err == errChanged; n++ {
+		for n := 1; errors.Is(err, errChanged); n++ {
 			err = m.read(n == 3, yield)
 		}
 		if err != nil {

@@ -18,7 +18,8 @@ type candidate struct {
 // eligible reports whether a task may get series: it has an ID, and it has not
 // ended too long ago.
 func (b *Builder) eligible(r *record) bool {
-	return r.invalid&(1<<MissingID) == 0 && !(r.status.Terminal() && r.sortTime() < b.endedSince)
+	tooOld := r.status.Terminal() && r.sortTime() < b.endedSince
+	return !r.has(MissingID) && !tooOld
 }
 
 // offer takes the texts of a row, if its task may get series.

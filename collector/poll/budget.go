@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"aliyun_dbs_exporter/collector/config"
+	"aliyun_dbs_exporter/collector/download"
 	"aliyun_dbs_exporter/dbsapi"
 )
 
@@ -13,7 +14,10 @@ func (s *state) budgets() map[config.Quota]Budget {
 	budgets := make(map[config.Quota]Budget)
 	interval := time.Duration(s.config.PollInterval)
 	for quota, rate := range s.config.Rates() {
-		budgets[quota] = Budget{Allowed: int(math.Floor(rate * interval.Seconds()))}
+		budgets[quota] = Budget{
+			Allowed:   int(math.Floor(rate * interval.Seconds())),
+			Obstacles: make(map[download.Obstacle]int),
+		}
 	}
 	needs := make(map[config.Quota]float64)
 	for _, t := range s.targets {
@@ -23,6 +27,10 @@ func (s *state) budgets() map[config.Quota]Budget {
 			b.Plans++
 			if state := plan.state.Load(); state.listing != nil {
 				needs[quota] += s.requestsPerPoll(state) * float64(interval) / float64(t.pollInterval(state))
+				switch state.obstacle {
+				case download.NoOrder, download.NoTotal, download.UnevenPages:
+					b.Obstacles[state.obstacle]++
+				}
 			} else {
 				b.Unlisted++
 			}

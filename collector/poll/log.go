@@ -139,7 +139,8 @@ func (r *reporter) logFailures(s *Snapshot, reported map[TargetID]report) {
 }
 
 // logBudgets writes the arithmetic of every quota whose number of plans has
-// changed, or that no longer fits, or fits again.
+// changed, or that no longer fits, or fits again, or whose polls cannot save
+// requests for another reason than before.
 func (r *reporter) logBudgets(s *Snapshot) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -150,7 +151,8 @@ func (r *reporter) logBudgets(s *Snapshot) {
 			continue
 		}
 		now[quota] = b
-		if old, known := r.budgets[quota]; known && old.Plans == b.Plans && old.Allowed == b.Allowed && old.Fits() == b.Fits() {
+		if old, known := r.budgets[quota]; known && old.Plans == b.Plans && old.Allowed == b.Allowed &&
+			old.Fits() == b.Fits() && maps.Equal(old.Obstacles, b.Obstacles) {
 			continue
 		}
 		logger, msg := level.Info(r.logger), "API request budget"
@@ -158,15 +160,16 @@ func (r *reporter) logBudgets(s *Snapshot) {
 			logger, msg = level.Warn(r.logger), "API request budget is too small, polls will be skipped: raise poll_interval or requests_per_second, or use shards"
 		}
 		logger.Log("msg", msg, "account", quota.Account, "endpoint", quota.Endpoint, "plans", b.Plans, "plans_not_listed_yet", b.Unlisted,
-			"requests_needed", b.Needed, "requests_allowed", b.Allowed, "poll_interval", time.Duration(s.Config.PollInterval))
+			"requests_needed", b.Needed, "requests_allowed", b.Allowed, "poll_interval", time.Duration(s.Config.PollInterval),
+			"obstacles", countList(b.Obstacles))
 	}
 	r.budgets = now
 }
 
-func countList(reasons map[dbsapi.Reason]int) string {
+func countList[K ~string](counts map[K]int) string {
 	var parts []string
-	for reason, n := range reasons {
-		parts = append(parts, fmt.Sprintf("%s=%d", reason, n))
+	for key, n := range counts {
+		parts = append(parts, fmt.Sprintf("%s=%d", key, n))
 	}
 	slices.Sort(parts)
 	return strings.Join(parts, ",")

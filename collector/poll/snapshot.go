@@ -168,6 +168,10 @@ type Budget struct {
 	Needed int
 	// Allowed is requests_per_second times poll_interval.
 	Allowed int
+	// Obstacles counts the plans of more than one page whose polls save nothing, or
+	// less than they could, by the reason. Plans whose last listing is unsure do not
+	// count: the next one mends that.
+	Obstacles map[download.Obstacle]int
 }
 
 // Fits reports whether the known needs fit.

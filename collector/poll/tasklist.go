@@ -14,7 +14,7 @@ var errDeferred = errors.New("the listing gives way to shorter ones")
 
 // taskList reads a plan's download tasks for one poll.
 type taskList struct {
-	ctx   context.Context //nolint:containedctx // it lives as long as the poll
+	ctx   context.Context // of the poll, which the list does not outlive
 	list  *dbsapi.TaskList
 	turns *schedule.Turns
 	// requests counts those that were sent.
