@@ -21,6 +21,9 @@ type Builder struct {
 	endedSince int64
 	duplicates int
 	unknown    []string
+	// kept are the tasks whose texts are known since the last Listing, candidates
+	// those that may get series in the next one.
+	kept       []Task
 	candidates []candidate
 }
 
@@ -31,11 +34,16 @@ func NewBuilder(limits Limits, now time.Time) *Builder {
 	return b
 }
 
-// begin sets the limits and the time of a poll.
+// begin sets the limits and the time of a poll, which begins with the texts that
+// the last one kept.
 func (b *Builder) begin(limits Limits, now time.Time) {
-	limits.MaxPerPlan = max(0, limits.MaxPerPlan)
+	limits.MaxPerPlan = min(max(0, limits.MaxPerPlan), maxSeries)
 	b.limits, b.now = limits, now
 	b.endedSince = now.Add(-limits.CompletedWithin).UnixMilli()
+	b.candidates = make([]candidate, len(b.kept))
+	for i := range b.kept {
+		b.candidates[i] = candidate{b.kept[i], true}
+	}
 }
 
 // Add takes the rows of a page. A list that changes while it is read repeats

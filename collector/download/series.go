@@ -8,6 +8,9 @@ import (
 	"aliyun_dbs_exporter/dbsapi"
 )
 
+// maxSeries bounds the series of a plan: more tasks than any list has.
+const maxSeries = 1 << 20
+
 // candidate is a task that may get series of its own.
 type candidate struct {
 	Task
@@ -27,11 +30,10 @@ func (b *Builder) offer(id string, r *record, row *dbsapi.DownloadTask) {
 	if r.status == StatusUnknown {
 		b.addUnknown(row.Status)
 	}
-	limit := b.limits.MaxPerPlan
-	if limit == 0 || !b.eligible(r) {
+	if b.limits.MaxPerPlan == 0 || !b.eligible(r) {
 		return
 	}
-	if len(b.candidates)-limit >= limit {
+	if len(b.candidates) >= 2*b.limits.MaxPerPlan {
 		b.cutCandidates()
 	}
 	c := candidate{Task: r.task(id)}
@@ -44,12 +46,12 @@ func (b *Builder) withdraw(id string) {
 	b.candidates = slices.DeleteFunc(b.candidates, func(c candidate) bool { return c.ID == id })
 }
 
-// cutCandidates sorts the tasks with texts and keeps the most urgent. It runs
-// when there are twice as many as the limit allows, so that a row costs little
-// however many there are.
+// cutCandidates sorts the tasks with texts and keeps the most urgent: some over
+// the limit, for when others are deleted. It runs when there are twice as many as
+// the limit allows, so that a row costs little however many there are.
 func (b *Builder) cutCandidates() {
 	slices.SortFunc(b.candidates, func(x, y candidate) int { return byUrgency(&x.Task, &y.Task) })
-	kept := min(len(b.candidates), b.limits.MaxPerPlan)
+	kept := min(len(b.candidates), b.limits.MaxPerPlan+b.limits.MaxPerPlan/4)
 	clear(b.candidates[kept:])
 	b.candidates = b.candidates[:kept]
 }
@@ -61,16 +63,18 @@ func (b *Builder) series() ([]Task, Hidden) {
 		return r == nil || !b.eligible(r)
 	})
 	b.cutCandidates()
-	series := make([]Task, len(b.candidates))
+	kept := make([]Task, len(b.candidates))
 	words := make(map[string]string)
 	for i := range b.candidates {
 		c := &b.candidates[i]
 		if !c.owned {
 			c.cloneTexts(words)
-			c.owned = true
 		}
-		series[i] = c.Task
+		kept[i] = c.Task
 	}
+	// They have room for many more, so they do not stay from poll to poll.
+	b.kept, b.candidates = kept, nil
+	series := slices.Clip(kept[:min(len(kept), b.limits.MaxPerPlan)])
 	hidden := Hidden{Limit: -len(series)}
 	for i := range b.records {
 		switch r := &b.records[i]; {

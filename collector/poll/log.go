@@ -159,9 +159,11 @@ func (r *reporter) logBudgets(s *Snapshot) {
 		if !b.Fits() {
 			logger, msg = level.Warn(r.logger), "API request budget is too small, polls will be skipped: raise poll_interval or requests_per_second, or use shards"
 		}
+		if len(b.Obstacles) > 0 {
+			logger = log.With(logger, "obstacles", countList(b.Obstacles))
+		}
 		logger.Log("msg", msg, "account", quota.Account, "endpoint", quota.Endpoint, "plans", b.Plans, "plans_not_listed_yet", b.Unlisted,
-			"requests_needed", b.Needed, "requests_allowed", b.Allowed, "poll_interval", time.Duration(s.Config.PollInterval),
-			"obstacles", countList(b.Obstacles))
+			"requests_needed", b.Needed, "requests_allowed", b.Allowed, "poll_interval", time.Duration(s.Config.PollInterval))
 	}
 	r.budgets = now
 }
