@@ -173,7 +173,7 @@ var (
 	metricClockSkew = metrics.add(sectionAPI, "exporter_clock_skew_seconds", typeGauge,
 		"Date header of the API's last response minus the local time, with a resolution of one second. Absent before the first response.", targetLabels...)
 	metricPollInterval = metrics.add(sectionAPI, "exporter_poll_interval_seconds", typeGauge,
-		"Configured time between two polls of a plan.")
+		"Longest configured time between two polls of a plan: idle_poll_interval, which is poll_interval unless it is set.")
 	metricPollsSkipped = metrics.add(sectionAPI, "polls_skipped_total", typeCounter,
 		"Due times of plans that passed without a poll of their own: an earlier poll still ran, the rate limit left no slot, or a late poll covered the next due time too.", targetLabels...)
 	metricReloadSuccess = metrics.add(sectionAPI, "exporter_config_last_reload_successful", typeGauge,

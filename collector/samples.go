@@ -169,7 +169,7 @@ func (s *scrape) task(plan []string, t *download.Task) {
 
 // exporter sends what is known of the exporter itself.
 func (s *scrape) exporter(reload config.Outcome) {
-	s.add(metricPollInterval, time.Duration(s.snapshot.Config.PollInterval).Seconds())
+	s.add(metricPollInterval, time.Duration(s.snapshot.Config.IdlePollInterval).Seconds())
 	s.add(metricReloadSuccess, boolValue(reload.OK))
 	s.addTime(metricReloadTime, reload.At)
 }

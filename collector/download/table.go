@@ -2,6 +2,7 @@ package download
 
 import (
 	"hash/maphash"
+	"math/bits"
 	"slices"
 )
 
@@ -29,8 +30,7 @@ func (t *table) find(id string) int32 {
 	if len(t.index) == 0 {
 		return -1
 	}
-	mask := uint64(len(t.index) - 1)
-	for i := maphash.String(seed, id) & mask; t.index[i] != 0; i = (i + 1) & mask {
+	for i := t.home(maphash.String(seed, id)); t.index[i] != 0; i = t.next(i) {
 		place := t.index[i] - 1
 		if string(t.id(&t.records[place])) == id {
 			return place
@@ -55,8 +55,8 @@ func (t *table) add(id string, r record) {
 	if id == "" {
 		return
 	}
-	if t.named++; 4*t.named > 3*len(t.index) {
-		t.reindex(max(16, 2*len(t.index)))
+	if t.named++; indexSize(t.named) > len(t.index) {
+		t.reindex(2 * indexSize(t.named))
 	} else {
 		t.enter(int32(len(t.records) - 1))
 	}
@@ -69,7 +69,23 @@ func (t *table) set(place int32, r record) {
 	*old = r
 }
 
-// reindex makes an index of this size, a power of two.
+// indexSize returns how large an index must be, for a quarter of it to be free.
+func indexSize(named int) int { return named*4/3 + 1 }
+
+// home returns where in the index a hash belongs, next what comes after i.
+func (t *table) home(hash uint64) int {
+	i, _ := bits.Mul64(hash, uint64(len(t.index)))
+	return int(i)
+}
+
+func (t *table) next(i int) int {
+	if i++; i == len(t.index) {
+		return 0
+	}
+	return i
+}
+
+// reindex makes an index of this size.
 func (t *table) reindex(size int) {
 	if size == len(t.index) {
 		clear(t.index)
@@ -84,10 +100,9 @@ func (t *table) reindex(size int) {
 }
 
 func (t *table) enter(place int32) {
-	mask := uint64(len(t.index) - 1)
-	i := maphash.Bytes(seed, t.id(&t.records[place])) & mask
+	i := t.home(maphash.Bytes(seed, t.id(&t.records[place])))
 	for t.index[i] != 0 {
-		i = (i + 1) & mask
+		i = t.next(i)
 	}
 	t.index[i] = place + 1
 }
@@ -96,12 +111,8 @@ func (t *table) enter(place int32) {
 func (t *table) grow(records, bytes int) {
 	t.records = slices.Grow(t.records, records)
 	t.ids = slices.Grow(t.ids, bytes)
-	size := max(16, len(t.index))
-	for 4*(t.named+records) > 3*size {
-		size *= 2
-	}
-	if size != len(t.index) {
-		t.reindex(size)
+	if size := indexSize(t.named + records); size > len(t.index) {
+		t.reindex(max(size, 2*len(t.index)))
 	}
 }
 
@@ -149,7 +160,6 @@ func (t *table) fit(reversed bool) table {
 		fitted.ids = append(fitted.ids, id...)
 		fitted.records = append(fitted.records, r)
 	}
-	fitted.index = t.index
-	fitted.reindex(len(t.index))
+	fitted.reindex(indexSize(t.named + room))
 	return fitted
 }
