@@ -112,7 +112,7 @@ func (v *visit) nothingBeyond(p page) error {
 	if !p.full {
 		return nil
 	}
-	beyond, err := v.source.Page(p.num+1, p.size)
+	beyond, err := v.ask(p.num+1, p.size)
 	if err != nil {
 		return err
 	}

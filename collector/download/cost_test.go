@@ -14,9 +14,10 @@ import (
 
 // costs plays polls of a plan with a long history and 5 open tasks and returns
 // the requests of each.
-func costs(t *testing.T, order listOrder, polls, interval int, live func(*polled)) (requests []int) {
+func costs(t *testing.T, tr traits, polls, interval int, live func(*polled)) (requests []int) {
 	t.Helper()
-	p := &polled{model: newModel(1, traits{order: order, size: 100, allFinish: true}, longHistory, 5), interval: interval, limits: dayOfTen}
+	tr.size, tr.allFinish = 100, true
+	p := &polled{model: newModel(1, tr, longHistory, 5), interval: interval, limits: dayOfTen}
 	for range polls {
 		check := p.check
 		if longHistory > 1_000 { // the comparison takes longer than the poll
@@ -37,15 +38,23 @@ const longPages = longHistory/100 + 1
 // Polls after the first full listing, while nothing happens.
 func TestRequestsOfALongHistory(t *testing.T) {
 	for _, order := range []listOrder{newestFirst, oldestFirst, byModification, byModificationLast} {
-		requests := costs(t, order, 5, 100, func(*polled) {})
+		requests := costs(t, traits{order: order}, 5, 100, func(*polled) {})
 		if diff := cmp.Diff([]int{longPages, 1, 1, 1, 1}, requests); diff != "" {
 			t.Errorf("%v: %s", order, diff)
 		}
 	}
 	// A page in turn, and the open tasks that it does not have by ID.
-	requests := costs(t, shuffled, 5, 100, func(*polled) {})
+	requests := costs(t, traits{order: shuffled}, 5, 100, func(*polled) {})
 	if diff := cmp.Diff(append([]int{longPages}, shuffledPolls...), requests); diff != "" {
 		t.Errorf("%v: %s", shuffled, diff)
+	}
+}
+
+// A server that sends pages of its own size is asked once for a smaller one.
+func TestRequestsOfAServerWithItsOwnPageSize(t *testing.T) {
+	requests := costs(t, traits{order: oldestFirst, ownSize: true}, 4, 100, func(*polled) {})
+	if diff := cmp.Diff([]int{longPages, 1 + longPages, 2, 2}, requests); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -53,7 +62,7 @@ func TestRequestsOfALongHistory(t *testing.T) {
 // between two polls: a page at each end of the list, and all pages twice.
 func TestRequestsOfAChangingHistory(t *testing.T) {
 	for _, order := range []listOrder{newestFirst, oldestFirst, byModification, byModificationLast} {
-		requests := costs(t, order, 61, 30, func(p *polled) {
+		requests := costs(t, traits{order: order}, 61, 30, func(p *polled) {
 			p.add(p.now.Add(-time.Second))
 			p.end(p.tasks[len(p.tasks)-6], p.now)
 			p.remove(0, 1)
@@ -71,7 +80,7 @@ func TestRequestsOfAChangingHistory(t *testing.T) {
 func TestRequestsOfDeletionsByHand(t *testing.T) {
 	for _, order := range []listOrder{newestFirst, oldestFirst, byModification, byModificationLast} {
 		rng := rand.New(rand.NewPCG(1, uint64(order)))
-		requests := costs(t, order, 31, 1000, func(p *polled) { p.remove(rng.IntN(len(p.tasks)-5), 1) })[1:]
+		requests := costs(t, traits{order: order}, 31, 1000, func(p *polled) { p.remove(rng.IntN(len(p.tasks)-5), 1) })[1:]
 		if most := slices.Max(requests); most > 15 {
 			t.Errorf("%v: up to %d requests: %v", order, most, requests)
 		}

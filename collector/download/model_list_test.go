@@ -3,6 +3,7 @@ package download_test
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"iter"
 	"slices"
 	"time"
@@ -54,6 +55,12 @@ func (m *model) sorted() []dbsapi.DownloadTask {
 // Page reads a page as the client does.
 func (m *model) Page(num, size int) (dbsapi.Page[dbsapi.DownloadTask], error) {
 	m.request()
+	if !slices.Contains(dbsapi.PageSizes[:], size) {
+		return dbsapi.Page[dbsapi.DownloadTask]{}, fmt.Errorf("the API has no pages of %d rows", size)
+	}
+	if m.ownSize {
+		size = m.size
+	}
 	return m.page(num, min(size, m.size)), nil
 }
 

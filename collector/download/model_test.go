@@ -34,6 +34,8 @@ type traits struct {
 	allFinish bool
 	// size is how many rows it puts on a page, base the number of the first.
 	size, base int
+	// ownSize: the server sends pages of its own size, whatever is asked for.
+	ownSize bool
 	// beyond is what it answers beyond the end.
 	beyond beyond
 	// lie is added to the total. capped bounds it, if it is not 0. noTotal: the

@@ -113,11 +113,20 @@ type page struct {
 	rows  int
 }
 
+// ask sends the request for a page. The usual size may be what the server makes of
+// the largest one.
+func (v *visit) ask(num, size int) (dbsapi.Page[dbsapi.DownloadTask], error) {
+	if size == v.size {
+		size = dbsapi.PageSize
+	}
+	return v.source.Page(num, size)
+}
+
 // read asks for a page and takes its rows. Rows without an ID, and those that
 // repeat one of the same page, say nothing.
 func (v *visit) read(num, size int) (page, error) {
 	p := page{num: num, size: size, from: (num - v.base) * size}
-	answer, err := v.source.Page(num, size)
+	answer, err := v.ask(num, size)
 	if err != nil {
 		return p, err
 	}
