@@ -68,7 +68,12 @@ func (b *Builder) Add(rows []dbsapi.DownloadTask) {
 			b.set(place, r)
 			b.withdraw(id)
 		}
-		b.offer(id, &r, row)
+		if r.status == StatusUnknown {
+			b.addUnknown(LabelValue(row.Status))
+		}
+		if b.wants(&r) {
+			b.offer(r.taskWithTexts(id, row))
+		}
 	}
 }
 
@@ -76,7 +81,6 @@ func (b *Builder) Add(rows []dbsapi.DownloadTask) {
 const maxUnknown = 8
 
 func (b *Builder) addUnknown(status string) {
-	status = LabelValue(status)
 	if len(b.unknown) < maxUnknown && !slices.Contains(b.unknown, status) {
 		b.unknown = append(b.unknown, strings.Clone(status))
 	}

@@ -23,9 +23,8 @@ func (v *visit) commit(ends *Ends) (counted NewEnds) {
 		if ends != nil && ends.note([]byte(s.id), old, &s.record, false) {
 			counted.add(&s.record)
 		}
-		if !s.same || !s.is(settled) {
-			v.known.withdraw(s.id)
-			v.known.offer(s.id, &s.record, s.row)
+		if s.task != nil {
+			v.takeTexts(s)
 		}
 		if old != nil {
 			v.known.set(s.place, s.record)
@@ -38,6 +37,17 @@ func (v *visit) commit(ends *Ends) (counted NewEnds) {
 	}
 	v.reorder(front)
 	return counted
+}
+
+// takeTexts replaces what was known of a task's texts.
+func (v *visit) takeTexts(s *seenRow) {
+	v.known.withdraw(s.id)
+	if s.status == StatusUnknown {
+		v.known.addUnknown(s.raw)
+	}
+	if v.known.wants(&s.record) {
+		v.known.offer(*s.task)
+	}
 }
 
 // reorder takes out the tasks that are gone, and puts those at the front last.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -73,6 +74,41 @@ func TestFloodOfLongTexts(t *testing.T) {
 		t.Errorf("%d MiB are held", grown>>20)
 	}
 	runtime.KeepAlive(b)
+}
+
+// longTexts are a list whose texts fill the memory that an answer may take.
+type longTexts struct{ *model }
+
+func (l longTexts) Page(num, size int) (dbsapi.Page[dbsapi.DownloadTask], error) {
+	p, err := l.model.Page(num, size)
+	p.Items = slices.Clone(p.Items)
+	for i := range p.Items {
+		p.Items[i].Name = strings.Repeat("x", 80<<10)
+	}
+	return p, err
+}
+
+// An incremental poll holds on to no answers: ten of them would take 80 MiB here.
+func TestPollFreesAnswers(t *testing.T) {
+	m := newModel(1, traits{order: newestFirst, size: 100, allFinish: true}, 1_000, 5)
+	for i := 100; i < 1_000; i += 100 { // a page of its own for each two
+		for _, task := range m.tasks[i : i+2] {
+			task.Status, task.Finished = "running", never
+		}
+	}
+	var tracker download.Tracker
+	largest := int64(0)
+	before := heapAlloc()
+	m.between = func() { largest = max(largest, heapAlloc()-before) }
+	for range 3 {
+		m.now, m.rows, m.requests = m.now.Add(time.Minute), nil, 0
+		if _, err := tracker.Poll(download.Conditions{Now: m.now, Limits: dayOfTen}, longTexts{m}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if m.requests < 10 || largest > 24<<20 {
+		t.Errorf("%d MiB are held after %d requests", largest>>20, m.requests)
+	}
 }
 
 // pages is a list that is read whole.

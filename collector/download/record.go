@@ -122,6 +122,13 @@ func (r *record) task(id string) Task {
 	}
 }
 
+// taskWithTexts returns the task with the texts of its row.
+func (r *record) taskWithTexts(id string, row *dbsapi.DownloadTask) Task {
+	t := r.task(id)
+	t.setTexts(row)
+	return t
+}
+
 func milliseconds(at time.Time) int64 {
 	if at.IsZero() {
 		return 0

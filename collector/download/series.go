@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-
-	"aliyun_dbs_exporter/dbsapi"
 )
 
 // maxSeries bounds the series of a plan: more tasks than any list has.
@@ -25,20 +23,15 @@ func (b *Builder) eligible(r *record) bool {
 	return !r.has(MissingID) && !tooOld
 }
 
-// offer takes the texts of a row, if its task may get series.
-func (b *Builder) offer(id string, r *record, row *dbsapi.DownloadTask) {
-	if r.status == StatusUnknown {
-		b.addUnknown(row.Status)
-	}
-	if b.limits.MaxPerPlan == 0 || !b.eligible(r) {
-		return
-	}
+// wants reports whether a task may get series under the limits of this poll.
+func (b *Builder) wants(r *record) bool { return b.limits.MaxPerPlan > 0 && b.eligible(r) }
+
+// offer takes the texts of a task that may get series.
+func (b *Builder) offer(t Task) {
 	if len(b.candidates) >= 2*b.limits.MaxPerPlan {
 		b.cutCandidates()
 	}
-	c := candidate{Task: r.task(id)}
-	c.setTexts(row)
-	b.candidates = append(b.candidates, c)
+	b.candidates = append(b.candidates, candidate{Task: t})
 }
 
 // withdraw drops the texts of a task, because it has a later row.

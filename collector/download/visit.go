@@ -51,9 +51,13 @@ type visit struct {
 
 // seenRow is a row that was read.
 type seenRow struct {
-	id  string
-	row *dbsapi.DownloadTask
+	id string
 	record
+	// task has the texts of a row that says something new, or may; nil for others.
+	// The row itself would hold on to all of its answer.
+	task *Task
+	// raw is the status as the API sent it.
+	raw string
 	// place is that of a known task, else -1.
 	place int32
 	// position is -1 for a task that was read by its ID.
@@ -163,8 +167,12 @@ func (v *visit) take(row *dbsapi.DownloadTask, position int) int {
 	if id == "" {
 		return -1
 	}
-	s := seenRow{id: id, row: row, record: r, place: v.known.find(id), position: position}
+	s := seenRow{id: id, record: r, place: v.known.find(id), position: position}
 	s.same = s.place >= 0 && v.known.records[s.place].same(&r)
+	if !s.same || !v.known.records[s.place].is(settled) {
+		task := r.taskWithTexts(id, row)
+		s.task, s.raw = &task, LabelValue(row.Status)
+	}
 	n, again := v.byID[id]
 	if !again {
 		n = len(v.rows)
