@@ -1,10 +1,5 @@
 package download
 
-import (
-	"iter"
-	"slices"
-)
-
 // readMissing asks for the settled tasks that should be at the end that was read
 // and are not. They are gone, unless the order is not what it seemed.
 func (v *visit) readMissing() error {
@@ -46,7 +41,7 @@ func (v *visit) readUnsettled() error {
 			places = append(places, int32(place))
 		}
 	}
-	groups := slices.Collect(v.byPage(places))
+	groups := v.byPage(places)
 	if len(groups) > v.listed()/v.size {
 		return errReadAll
 	}
@@ -65,20 +60,18 @@ func (v *visit) readUnsettled() error {
 	return nil
 }
 
-// byPage yields the places, which are sorted, in groups that share a page.
-func (v *visit) byPage(places []int32) iter.Seq[[]int32] {
-	return func(yield func([]int32) bool) {
-		for len(places) > 0 {
-			n := 1
-			for n < len(places) && v.pageOf(v.expected(places[n])) == v.pageOf(v.expected(places[0])) {
-				n++
-			}
-			if !yield(places[:n]) {
-				return
-			}
-			places = places[n:]
+// byPage groups places, which are sorted, by the page on which they are expected.
+func (v *visit) byPage(places []int32) (groups [][]int32) {
+	on := -1
+	for _, place := range places {
+		num := v.pageOf(v.expected(place))
+		if num != on {
+			groups, on = append(groups, nil), num
 		}
+		last := &groups[len(groups)-1]
+		*last = append(*last, place)
 	}
+	return groups
 }
 
 // pageOf returns the number of the page that has a position.

@@ -3,6 +3,7 @@ package download
 import (
 	"cmp"
 	"errors"
+	"math"
 	"slices"
 
 	"aliyun_dbs_exporter/dbsapi"
@@ -66,15 +67,11 @@ type seenRow struct {
 	same bool
 }
 
-// nowhere is the front of a list that was not read at the end at which tasks
-// appear.
-const nowhere = int(^uint(0) >> 1)
-
 func newVisit(t *Tracker, known *Builder, s Source) *visit {
 	return &visit{
 		layout: t.layout, known: known, source: s, surplus: t.surplus,
 		noLookups: t.noLookups, fixedSize: t.fixedSize, turn: &t.turn,
-		total: -1, byID: make(map[string]int), front: nowhere,
+		total: -1, byID: make(map[string]int), front: math.MaxInt,
 	}
 }
 
