@@ -254,6 +254,10 @@ func TestBudgetIsLogged(t *testing.T) {
 		if diff := cmp.Diff(want, f.budgetLines()); diff != "" {
 			t.Error(diff)
 		}
+		// The tasks of dbsa have one creation time, which is no order.
+		if line := f.log.lines("API request budget")[1]; !strings.Contains(line, `obstacles="no_order=1"`) {
+			t.Error(line)
+		}
 	})
 }
 

@@ -51,39 +51,50 @@ func BenchmarkListing(b *testing.B) {
 	}
 }
 
+// BenchmarkEnds compares full listings that say the same.
 func BenchmarkEnds(b *testing.B) {
-	for _, pages := range []int{1, 100} {
-		b.Run(fmt.Sprint(pages, " pages"), func(b *testing.B) {
-			builder := build(dayOfTen, history(pages)...)
+	for _, n := range []int{1, 100} {
+		b.Run(fmt.Sprint(n, " pages"), func(b *testing.B) {
+			builders := [...]*download.Builder{build(dayOfTen, history(n)...), build(dayOfTen, history(n)...)}
 			var ends download.Ends
-			ends.Update(builder, now)
+			ends.Update(builders[0], now)
+			b.ReportAllocs()
+			for i := 1; b.Loop(); i++ {
+				ends.Update(builders[i%2], now)
+			}
+			perRow(b, n*100)
+		})
+	}
+}
+
+// BenchmarkPoll polls a plan in which nothing happens: one page, which is always
+// read whole, and 100 pages between full listings.
+func BenchmarkPoll(b *testing.B) {
+	for _, n := range []int{1, 100} {
+		b.Run(fmt.Sprint(n, " pages"), func(b *testing.B) {
+			list := pages(history(n))
+			var tracker download.Tracker
 			b.ReportAllocs()
 			for b.Loop() {
-				ends.Update(builder, now)
+				if _, err := tracker.Poll(download.Conditions{Now: now, Limits: dayOfTen}, list); err != nil {
+					b.Fatal(err)
+				}
 			}
-			perRow(b, pages*100)
 		})
 	}
 }
 
 // BenchmarkRetained reports what stays of 100 pages between two polls.
 func BenchmarkRetained(b *testing.B) {
-	list := history(100)
+	list := pages(history(100))
 	for b.Loop() {
 		before := heapAlloc()
-		builder := build(dayOfTen, list...)
-		l, err := builder.Listing(10000, false)
-		if err != nil {
+		tracker := new(download.Tracker)
+		if _, err := tracker.Poll(download.Conditions{Now: now, Limits: dayOfTen}, list); err != nil {
 			b.Fatal(err)
 		}
-		ends := new(download.Ends)
-		ends.Update(builder, now)
-		both := heapAlloc() - before
-		runtime.KeepAlive(ends)
-		ends = nil
-		b.ReportMetric(float64(heapAlloc()-before), "listing-bytes")
-		b.ReportMetric(float64(both-(heapAlloc()-before))/10000, "ends-bytes/row")
-		runtime.KeepAlive(l)
+		b.ReportMetric(float64(heapAlloc()-before)/10_000, "bytes/row")
+		runtime.KeepAlive(tracker)
 	}
 }
 

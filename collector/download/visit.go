@@ -71,7 +71,7 @@ func newVisit(t *Tracker, known *Builder, s Source) *visit {
 	return &visit{
 		layout: t.layout, known: known, source: s, surplus: t.surplus,
 		noLookups: t.noLookups, fixedSize: t.fixedSize, turn: &t.turn,
-		total: -1, byID: make(map[string]int), front: math.MaxInt,
+		total: -1, rows: make([]seenRow, 0, t.layout.size), byID: make(map[string]int, t.layout.size), front: math.MaxInt,
 	}
 }
 
