@@ -26,7 +26,8 @@ func (s *state) budgets() map[config.Quota]Budget {
 		for _, plan := range t.plans {
 			b.Plans++
 			if state := plan.state.Load(); state.listing != nil {
-				needs[quota] += s.requestsPerPoll(state) * float64(interval) / float64(t.pollInterval(state))
+				every := t.pollInterval(state)
+				needs[quota] += s.requestsPerPoll(state, every) * float64(interval) / float64(every)
 				switch state.obstacle {
 				case download.NoOrder, download.NoTotal, download.UnevenPages:
 					b.Obstacles[state.obstacle]++
@@ -52,12 +53,12 @@ func (s *state) budgets() map[config.Quota]Budget {
 // requestsPerPoll returns what the polls of a plan cost on average: what the last
 // poll that read what had changed did, and the share of full listings. Before the
 // first such poll, one request is assumed.
-func (s *state) requestsPerPoll(plan *planState) float64 {
+func (s *state) requestsPerPoll(plan *planState, every time.Duration) float64 {
 	all := float64(requestsFor(plan.listing.Rows))
 	if s.config.FullListingInterval == 0 || plan.obstacle.ListsFully() {
 		return all
 	}
-	share := min(1, float64(s.config.PollInterval)/float64(s.config.FullListingInterval))
+	share := min(1, float64(every)/float64(s.config.FullListingInterval))
 	return share*all + (1-share)*float64(max(1, plan.changesCost))
 }
 
