@@ -55,15 +55,15 @@ func (t *target) pollInterval(state *planState) time.Duration {
 // pollJob polls a plan in its interval.
 func (p *Poller) pollJob(t *target, plan plan) schedule.Job {
 	return schedule.Job{
-		Key:    t.id.planKey(plan.id),
-		Group:  t.id.key(),
-		Action: dbsapi.ActionDownloadTasks,
-		Every:  time.Duration(t.global.PollInterval),
-
+		Key:       t.id.planKey(plan.id),
+		Group:     t.id.key(),
+		Action:    dbsapi.ActionDownloadTasks,
+		Every:     time.Duration(t.global.PollInterval),
 		IdleEvery: time.Duration(t.global.IdlePollInterval),
-
-		Limit: time.Duration(t.global.PollTimeout) + runSlack,
-		Run:   func(ctx context.Context, turns *schedule.Turns) schedule.Outcome { return p.poll(ctx, t, plan, turns) },
+		Limit:     time.Duration(t.global.PollTimeout) + runSlack,
+		Run: func(ctx context.Context, turns *schedule.Turns) schedule.Outcome {
+			return p.poll(ctx, t, plan, turns)
+		},
 	}
 }
 
