@@ -139,7 +139,7 @@ func fullListingDue(key string, every time.Duration, last, now time.Time) bool {
 	hash.Write([]byte(key))
 	phase := time.Duration(hash.Sum64() % uint64(every))
 	intervals := func(at time.Time) time.Duration { return (time.Duration(at.UnixNano()) + phase) / every }
-	return intervals(now) > intervals(last)
+	return intervals(now) != intervals(last) // also if the clock was set back
 }
 
 // finished tells of the downloads that a poll saw finish.
