@@ -13,6 +13,10 @@ import (
 // not where they should be.
 const maxMissing = 3
 
+// maxTotal is how many rows a full listing reads at most. There are no pages beyond
+// them to ask for.
+const maxTotal = 1000 * dbsapi.PageSize
+
 // errChanging ends a visit in which the total changes: what one page says of
 // positions does not fit what another one says.
 var errChanging = errors.New("the list changes while it is read")
@@ -136,7 +140,7 @@ func (v *visit) read(num, size int) (page, error) {
 		total = v.total // there is nothing to count beyond the end
 	}
 	switch {
-	case total < 0:
+	case total < 0 || total > maxTotal:
 		return p, errReadAll
 	case v.total >= 0 && total != v.total:
 		return p, errChanging
