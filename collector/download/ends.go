@@ -12,8 +12,8 @@ const (
 	forgetAfter = 24 * time.Hour
 	// maxFacts bounds what is remembered of a plan whose IDs or times change
 	// with each poll. The longest list, 100,000 rows, leaves 200,000 facts if
-	// all of it is replaced.
-	maxFacts = 500_000
+	// all of it is replaced, so a list that is cut once makes nothing count again.
+	maxFacts = 200_000
 )
 
 // Ends remembers the ends that a plan's listings have shown, to count each
@@ -103,8 +103,9 @@ func (e *Ends) Update(b *Builder, answered time.Time) NewEnds {
 
 // end ends an update: these tasks are now those of the last listing.
 func (e *Ends) end(b *Builder) {
+	last := e.listed
 	e.known, e.listed = b, b.now.Unix()
-	e.forget(e.listed)
+	e.forget(last, e.listed)
 }
 
 // note compares what is listed of a task with its record in the last listing,
@@ -165,18 +166,31 @@ func (e *Ends) has(f fact) bool {
 
 func (*Ends) hash(f fact) uint64 { return maphash.Comparable(seed, f) }
 
-// forget drops what has not been listed for too long, or at all now if there
-// is too much of it.
-func (e *Ends) forget(now int64) {
-	after := int64(forgetAfter / time.Second)
+// forget drops what has not been listed for too long. If there is too much of it,
+// only what was in the last listing before this one stays, which was at the time
+// last.
+func (e *Ends) forget(last, now int64) {
 	if len(e.seen) > maxFacts {
-		after = 0
+		e.keepSince(last)
+		return
 	}
 	for hash, listed := range e.seen {
-		if now-listed > after {
+		if now-listed > int64(forgetAfter/time.Second) {
 			delete(e.seen, hash)
 		}
 	}
+}
+
+// keepSince keeps what was listed then or later, in a new map: a map keeps its
+// size when its entries are deleted.
+func (e *Ends) keepSince(since int64) {
+	seen := make(map[uint64]int64)
+	for hash, listed := range e.seen {
+		if listed >= since && len(seen) < maxFacts {
+			seen[hash] = listed
+		}
+	}
+	e.seen = seen
 }
 
 func (n *NewEnds) add(r *record) {

@@ -216,6 +216,36 @@ func TestEndsAreForgotten(t *testing.T) {
 	})
 }
 
+// finished makes finished tasks whose IDs are numbers from one number on.
+func finished(from, n int) []dbsapi.DownloadTask {
+	rows := make([]dbsapi.DownloadTask, n)
+	for i := range rows {
+		rows[i] = row(strconv.Itoa(from+i), "finish", now, now)
+	}
+	return rows
+}
+
+// longest is the number of rows at which the client ends a list.
+const longest = 100_000
+
+// The longest list may be cut once without counting anything again, also after
+// another one was replaced by it.
+func TestEndsOfLongListThatIsCut(t *testing.T) {
+	var ends download.Ends
+	at := now
+	poll := func(name string, want int, rows []dbsapi.DownloadTask) {
+		t.Helper()
+		step{name: name, finished: want}.check(t, update(&ends, at, rows...))
+		at = at.Add(time.Minute)
+	}
+	poll("none", 0, nil)
+	poll("long", longest, finished(0, longest))
+	list := finished(longest, longest)
+	poll("replaced", longest, list)
+	poll("cut", 0, list[:100])
+	poll("whole", 0, list)
+}
+
 // A list whose tasks are replaced by the hundred thousand does not take the
 // memory: only what it still lists is remembered.
 func TestEndsAreBounded(t *testing.T) {

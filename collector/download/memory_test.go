@@ -155,6 +155,20 @@ func TestMemoryOfATask(t *testing.T) {
 	runtime.KeepAlive(trackers)
 }
 
+// Tasks that are all replaced with every poll leave little besides the last ones,
+// which take 6 MB.
+func TestFloodOfNewTasks(t *testing.T) {
+	before := heapAlloc()
+	var ends download.Ends
+	for n := range 5 {
+		update(&ends, now.Add(time.Duration(n)*time.Minute), finished(n*longest, longest)...)
+	}
+	if grown := heapAlloc() - before; grown > 16<<20 {
+		t.Errorf("%d MiB are held", grown>>20)
+	}
+	runtime.KeepAlive(&ends)
+}
+
 // heapAlloc returns the bytes of memory that are reachable.
 func heapAlloc() int64 {
 	runtime.GC()
