@@ -142,16 +142,8 @@ func (r *reading) catchUp(t *Tracker, lay layout, s Source) (bool, error) {
 	return true, nil
 }
 
-// maxUnsure bounds the full listings in a row that are made because a list with
-// an order changed each time it was read. The next full listing in its interval
-// shows the tasks that the last one of these missed.
-const maxUnsure = 3
-
 // judge returns why the next polls cannot build on a full listing.
 func (t *Tracker) judge(r *reading, lay layout, surplus int64) Obstacle {
-	if !r.changing {
-		t.unsure = 0
-	}
 	switch {
 	case r.pages <= 1:
 		return OnePage
@@ -159,10 +151,7 @@ func (t *Tracker) judge(r *reading, lay layout, surplus int64) Obstacle {
 		return NoTotal
 	case r.uneven:
 		return UnevenPages
-	case r.changing && (t.unsure < maxUnsure || lay.arrival == anywhere):
-		t.unsure++
-		return Unsure
-	case surplus != 0 && surplus != t.surplus:
+	case r.changing, surplus != 0 && surplus != t.surplus:
 		return Unsure
 	case lay.arrival == anywhere:
 		return NoOrder

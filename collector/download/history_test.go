@@ -31,6 +31,10 @@ type polled struct {
 	// paired: since the last full listing began, tasks came and went between the
 	// requests of one poll, which totals need not show.
 	paired bool
+	// moving: the list changes during polls. deletedBefore is what had gone when
+	// the last full listing began.
+	moving        bool
+	deletedBefore int
 	// restarting: settled tasks change, so only full listings are right.
 	restarting bool
 }
@@ -46,7 +50,7 @@ func (p *polled) poll() (download.Outcome, error) {
 	if out.Full {
 		p.fulls++
 		p.arrived, p.deleted = p.model.arrived, p.model.deleted
-		p.paired = false
+		p.paired, p.deletedBefore = false, deleted
 	}
 	p.paired = p.paired || p.model.arrived > arrived && p.model.deleted > deleted
 	return out, err
@@ -80,8 +84,8 @@ func (p *polled) check() error {
 		p.excused = true // the list has just reached the bound; the next full listing shows that
 		return nil
 	}
-	if (p.order == shuffled || out.Obstacle == download.NoOrder || p.absent > 0) && !out.Full && p.model.arrived > p.arrived && p.model.deleted > p.deleted {
-		p.excused = true // without an order, a new task may hide a deletion until the next full listing
+	if p.hidden(out) {
+		p.excused = true
 		return nil
 	}
 	if !want.Equal(out.Listing) {
@@ -91,4 +95,17 @@ func (p *polled) check() error {
 		return fmt.Errorf("poll %d: full %v: ends %+v, want %+v", p.polls, out.Full, out.Ends, ends)
 	}
 	return nil
+}
+
+// hidden reports whether totals need not show what has changed since the last full
+// listing: tasks came and went between the requests of one poll, or a new one may
+// hide a deletion, because nothing tells where it appears.
+func (p *polled) hidden(out download.Outcome) bool {
+	noOrder := p.order == shuffled || out.Obstacle == download.NoOrder || p.absent > 0
+	pair := noOrder && p.model.arrived > p.arrived && p.model.deleted > p.deleted
+	// A task that is modified while the list is read is read twice or not at all,
+	// and a deletion makes up for that.
+	byModified := p.order == byModification || p.order == byModificationLast
+	moved := p.moving && byModified && p.model.deleted > p.deletedBefore
+	return !out.Full && (p.paired || pair || moved)
 }

@@ -86,9 +86,6 @@ type Tracker struct {
 	surplus int64
 	// truncated: the last full listing lacks rows.
 	truncated bool
-	// unsure counts the full listings in a row that may lack a task although
-	// their total adds up.
-	unsure int
 	// noLookups: a task was listed that could not be found by its ID. doubted is
 	// one that was not found in this poll.
 	noLookups bool
