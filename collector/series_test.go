@@ -192,9 +192,9 @@ func TestHostileTexts(t *testing.T) {
 		if !utf8.ValidString(page) {
 			t.Error("the page is no UTF-8")
 		}
-		cut := strings.Repeat("中", 42) // 126 bytes
+		cut := strings.Repeat("中", 21) // 63 bytes
 		if !strings.Contains(page, `task_id="`+cut+`"`) || strings.Contains(page, cut+"中") {
-			t.Error("a long ID is not cut at 128 bytes")
+			t.Error("a long ID is not cut at 64 bytes")
 		}
 		f.expect(map[string]string{
 			"download_invalid_tasks" + planWith("dbsa", `reason="duplicate_id"`): "2",

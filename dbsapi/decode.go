@@ -21,9 +21,9 @@ const (
 	// of 128 characters. A longer one is read as absent.
 	maxText = 1 << 10
 	// maxID bounds an ID in bytes; none that DBS documents exceeds 64 characters.
-	// A longer one is cut: IDs are what is kept of every row, and a plan may list
-	// 100,000.
-	maxID = 128
+	// A longer one is cut: IDs are what is kept of every row, and four plans that
+	// list 100,000 new tasks with each poll must fit in 256 MB.
+	maxID = 64
 	// maxWords bounds the texts that a decoder keeps to be used again; an answer
 	// has about 20 of them, a hostile one has millions.
 	maxWords = 128
