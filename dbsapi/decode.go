@@ -154,15 +154,19 @@ func (d *decoder) internedString() (string, error) {
 	if isNothing(text) {
 		return "", err
 	}
+	return d.intern(text), err
+}
+
+func (d *decoder) intern(text []byte) string {
 	if s, ok := d.words[string(text)]; ok {
-		return s, err
+		return s
 	}
 	if len(d.words) == maxWords {
 		clear(d.words)
 	}
 	s := string(text)
 	d.words[s] = s
-	return s, err
+	return s
 }
 
 // items reads a list in any of the shapes in which the API's documents print it:

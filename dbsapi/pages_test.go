@@ -277,6 +277,7 @@ func TestBackupPlans(t *testing.T) {
 	}
 	want := []dbsapi.BackupPlan{{
 		ID: testPlan, Name: "orders", Status: "running", DatabaseType: "MySQL", AutoDownload: true, AutoDownloadKnown: true,
+		ChargeType: "POSTPAY",
 	}}
 	if diff := cmp.Diff(want, here); diff != "" {
 		t.Error(diff)

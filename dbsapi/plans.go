@@ -3,6 +3,8 @@ package dbsapi
 import (
 	"context"
 	"iter"
+	"strings"
+	"time"
 )
 
 // ActionBackupPlans is the operation behind [Client.BackupPlans]. Its RAM action has the prefix "dbs:".
@@ -21,6 +23,24 @@ type BackupPlan struct {
 	AutoDownload bool
 	// AutoDownloadKnown is false if the row does not say.
 	AutoDownloadKnown bool
+	// DownloadGatewayID is the backup gateway that carries automatic downloads,
+	// else empty. The row's other gateway, BackupGatewayId, is the one that reads
+	// the source of the backups.
+	DownloadGatewayID string
+	// ResourceGroupID is the resource group, such as rg-aekzecovzti2abc.
+	ResourceGroupID string
+	// ChargeType is PREPAY for a plan that was bought for a time, else POSTPAY or
+	// empty. Not every row has it.
+	ChargeType string
+	// Expires is when the time that was paid for ends. It is zero where the row
+	// has no such time, or a bad one.
+	Expires time.Time
+}
+
+// Prepaid reports whether the plan was bought for a time. A plan without a charge
+// type counts as one if it expires.
+func (p *BackupPlan) Prepaid() bool {
+	return strings.EqualFold(p.ChargeType, "PREPAY") || p.ChargeType == "" && !p.Expires.IsZero()
 }
 
 // PlanStatuses are the statuses of a plan that the API documents
@@ -59,6 +79,14 @@ func (p *BackupPlan) field(d *decoder, name []byte) (known bool, err error) {
 		var open flag
 		open, err = d.flag()
 		p.AutoDownload, p.AutoDownloadKnown = open == flagTrue, open == flagTrue || open == flagFalse
+	case "BackupSetDownloadGatewayId":
+		p.DownloadGatewayID, err = d.gatewayID()
+	case "ResourceGroupId":
+		p.ResourceGroupID, err = d.internedString()
+	case "InstanceChargeType":
+		p.ChargeType, err = d.internedString()
+	case "InstanceExpiredTimestamp":
+		p.Expires, _, err = d.milliseconds()
 	default:
 		return false, d.skip()
 	}

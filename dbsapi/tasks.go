@@ -131,10 +131,7 @@ func (t *DownloadTask) field(d *decoder, name []byte) (known bool, err error) {
 	case "BackupSetDownloadTargetType":
 		t.TargetType, err = d.internedString()
 	case "BackupGatewayId":
-		t.GatewayID, err = d.internedString()
-		if t.GatewayID == "0" {
-			t.GatewayID = ""
-		}
+		t.GatewayID, err = d.gatewayID()
 	case "BackupSetDataSize":
 		t.DataBytes, t.BadSize, err = d.size()
 	case "BackupSetDownloadCreateTime":

@@ -1,7 +1,6 @@
 package dbsapi
 
 import (
-	"bytes"
 	"math"
 	"strconv"
 	"strings"
@@ -31,19 +30,24 @@ func (d *decoder) integer() (number, error) {
 	case isNothing(text):
 		return number{}, nil
 	}
-	digits := string(bytes.TrimSpace(text))
+	return parseInteger(string(text)), nil
+}
+
+// parseInteger reads a text that is not empty.
+func parseInteger(text string) number {
+	digits := strings.TrimSpace(text)
 	if value, err := strconv.ParseInt(digits, 10, 64); err == nil {
-		return number{value: value, present: true}, nil
+		return number{value: value, present: true}
 	}
 	// ParseFloat also takes Go's own notations, such as 0x1p4, 1_0 and Inf.
 	if strings.Trim(digits, "0123456789+-.eE") != "" {
-		return number{present: true, malformed: true}, nil
+		return number{present: true, malformed: true}
 	}
 	// Serializers that know only doubles write 1.642044001E12.
 	if f, err := strconv.ParseFloat(digits, 64); err == nil && f == math.Trunc(f) && math.Abs(f) < exactFloats {
-		return number{value: int64(f), present: true}, nil
+		return number{value: int64(f), present: true}
 	}
-	return number{present: true, malformed: true}, nil
+	return number{present: true, malformed: true}
 }
 
 // flag is a boolean that an answer or a row may lack.

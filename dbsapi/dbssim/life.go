@@ -18,6 +18,8 @@ type Life struct {
 	JobType, DBType, Format, Way string
 	// GatewayID is the backup gateway of automatic downloads.
 	GatewayID int64
+	// Outages are those of the gateway: meanwhile no download starts or goes on.
+	Outages Outages
 	// MinBytes and MaxBytes bound the sizes, BytesPerSecond is the speed of a download.
 	MinBytes, MaxBytes, BytesPerSecond int64
 	// Checking and Queued are how long the precheck takes and how long a task waits after it.
@@ -129,8 +131,8 @@ func (l Life) status(i int, t Task, now time.Time) (string, time.Time) {
 	running := time.Duration(float64(t.Bytes) / float64(l.BytesPerSecond) * float64(time.Second))
 	checked := t.Created.Add(l.Checking)
 	passed := checked.Add(l.Queued / 4)
-	started := checked.Add(l.Queued)
-	ended := started.Add(running)
+	started := l.Outages.After(checked.Add(l.Queued), 0)
+	ended := l.Outages.After(started, running)
 
 	switch {
 	case now.Before(checked):
@@ -141,9 +143,9 @@ func (l Life) status(i int, t Task, now time.Time) (string, time.Time) {
 		return "check_pass", time.Time{}
 	case now.Before(started):
 		return "schedule", time.Time{}
-	case every(i, l.FailEvery) && now.After(started.Add(running/3)):
-		return "stop", started.Add(running / 3)
-	case every(i, l.PauseEvery) && now.After(started.Add(running/2)):
+	case every(i, l.FailEvery) && now.After(l.Outages.After(started, running/3)):
+		return "stop", l.Outages.After(started, running/3)
+	case every(i, l.PauseEvery) && now.After(l.Outages.After(started, running/2)):
 		return "pause", time.Time{}
 	case now.Before(ended):
 		return "running", time.Time{}

@@ -18,6 +18,11 @@ type Plan struct {
 	Status       string
 	DatabaseType string
 	AutoDownload bool
+	// DownloadGatewayID is the backup gateway of automatic downloads, 0 for none.
+	DownloadGatewayID int64
+	ResourceGroupID   string
+	// Expires is when a prepaid plan expires. A plan without it is a postpaid one.
+	Expires time.Time
 	// Tasks returns the plan's download tasks at a time, in the order of the
 	// list; nil means none. Every request calls it, so a long list should be a
 	// [History].
@@ -155,6 +160,12 @@ func (s *Simulator) listPlans(account *Account, call Request, params url.Values,
 			"SourceEndpointIpPort":      "192.0.2.1:3306",
 			"BackupSetDownloadDir":      SecretDirectory,
 			"ErrMessage":                FreeText,
+
+			"BackupGatewayId":            sourceGatewayID,
+			"BackupSetDownloadGatewayId": p.DownloadGatewayID,
+			"ResourceGroupId":            p.ResourceGroupID,
+			"InstanceChargeType":         p.chargeType(),
+			"InstanceExpiredTimestamp":   milliseconds(p.Expires),
 		})
 	}
 	return page(len(rows), func(i int) map[string]any { return rows[i] }, "BackupPlanDetail", call.Page, size, fault), nil

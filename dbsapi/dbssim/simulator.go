@@ -27,6 +27,7 @@ type Account struct {
 	// SecurityToken, where set, must accompany the key.
 	SecurityToken string
 	Plans         []Plan
+	Gateways      []Gateway
 }
 
 // Simulator is a DBS endpoint. It is safe for concurrent use.
@@ -143,6 +144,8 @@ func (s *Simulator) answer(r *http.Request, call Request, params url.Values, fau
 		return s.listTasks(account, call, params, fault)
 	case "DescribeBackupPlanList":
 		return s.listPlans(account, call, params, fault)
+	case "DescribeBackupGatewayList":
+		return s.listGateways(account, call, params, fault)
 	}
 	return nil, notFound
 }

@@ -25,6 +25,7 @@ import (
 type judge interface {
 	tasks(ctx context.Context, planID string) ([]dbs.BackupSetDownloadTaskDetail, error)
 	plans(ctx context.Context, region string) ([]dbs.BackupPlanDetail, error)
+	gateways(ctx context.Context, region string) ([]dbs.BackupGateway, error)
 }
 
 // opener opens an official client.
@@ -84,6 +85,16 @@ func (l legacy) plans(_ context.Context, region string) ([]dbs.BackupPlanDetail,
 	})
 }
 
+func (l legacy) gateways(_ context.Context, region string) ([]dbs.BackupGateway, error) {
+	return everyPage(func(num int) ([]dbs.BackupGateway, error) {
+		request := dbs.CreateDescribeBackupGatewayListRequest()
+		request.Region = region
+		request.PageNum, request.PageSize = requests.NewInteger(num), requests.NewInteger(pageSize)
+		response, err := l.client.DescribeBackupGatewayList(request)
+		return response.Items.BackupGateway, err
+	})
+}
+
 type core struct{ client *openapi.Client }
 
 func openCore(t *testing.T, host string, k official.Keys) judge {
@@ -113,6 +124,16 @@ func (c core) plans(ctx context.Context, region string) ([]dbs.BackupPlanDetail,
 		}
 		err := c.call(ctx, dbsapi.ActionBackupPlans, num, map[string]string{"Region": region}, &page)
 		return page.Items.BackupPlanDetail, err
+	})
+}
+
+func (c core) gateways(ctx context.Context, region string) ([]dbs.BackupGateway, error) {
+	return everyPage(func(num int) ([]dbs.BackupGateway, error) {
+		var page struct {
+			Items struct{ BackupGateway []dbs.BackupGateway }
+		}
+		err := c.call(ctx, dbsapi.ActionBackupGateways, num, map[string]string{"Region": region}, &page)
+		return page.Items.BackupGateway, err
 	})
 }
 

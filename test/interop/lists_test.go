@@ -55,8 +55,27 @@ func TestSamePlans(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		for i := range ours { // the types of the legacy SDK lack these members
+			ours[i].ChargeType, ours[i].Expires = "", time.Time{}
+		}
 		if diff := cmp.Diff(convert(rows, backupPlan), ours); diff != "" {
 			t.Errorf("the official client (-) and ours (+) read different plans:\n%s", diff)
+		}
+	})
+}
+
+func TestSameGateways(t *testing.T) {
+	everyJudge(t, func(t *testing.T, client *dbsapi.Client, j judge) {
+		ours := all(t, client.BackupGateways(t.Context(), dbsapi.GatewayQuery{Region: region}, dbsapi.Pace{}))
+		if len(ours) != gatewayCount {
+			t.Errorf("our client reads %d gateways, want %d", len(ours), gatewayCount)
+		}
+		rows, err := j.gateways(t.Context(), region)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(convert(rows, backupGateway), ours); diff != "" {
+			t.Errorf("the official client (-) and ours (+) read different gateways:\n%s", diff)
 		}
 	})
 }
@@ -111,7 +130,7 @@ func convert[From, To any](rows []From, one func(From) To) []To {
 
 // downloadTask is an official row in our terms: the literals for "nothing" are nothing, times are times.
 func downloadTask(row dbs.BackupSetDownloadTaskDetail) dbsapi.DownloadTask {
-	task := dbsapi.DownloadTask{
+	return dbsapi.DownloadTask{
 		ID:          row.BackupSetDownloadTaskId,
 		Name:        row.BackupSetDownloadTaskName,
 		BackupSetID: row.BackupSetId,
@@ -124,11 +143,8 @@ func downloadTask(row dbs.BackupSetDownloadTaskDetail) dbsapi.DownloadTask {
 		DataBytes:   row.BackupSetDataSize,
 		Created:     milliseconds(row.BackupSetDownloadCreateTime),
 		Finished:    milliseconds(row.BackupSetDownloadFinishTime),
+		GatewayID:   decimal(row.BackupGatewayId),
 	}
-	if row.BackupGatewayId != 0 {
-		task.GatewayID = strconv.FormatInt(row.BackupGatewayId, 10)
-	}
-	return task
 }
 
 func backupPlan(row dbs.BackupPlanDetail) dbsapi.BackupPlan {
@@ -139,7 +155,26 @@ func backupPlan(row dbs.BackupPlanDetail) dbsapi.BackupPlan {
 		DatabaseType:      row.DatabaseType,
 		AutoDownload:      row.OpenBackupSetAutoDownload,
 		AutoDownloadKnown: true,
+		DownloadGatewayID: decimal(row.BackupSetDownloadGatewayId),
+		ResourceGroupID:   row.ResourceGroupId,
 	}
+}
+
+func backupGateway(row dbs.BackupGateway) dbsapi.BackupGateway {
+	return dbsapi.BackupGateway{
+		ID:            row.BackupGatewayId,
+		Name:          row.DisplayName,
+		Status:        row.BackupGatewayStatus,
+		LastHeartbeat: milliseconds(row.LastHeartbeatTime),
+	}
+}
+
+// decimal is the ID of a gateway as text; 0 means none.
+func decimal(id int64) string {
+	if id == 0 {
+		return ""
+	}
+	return strconv.FormatInt(id, 10)
 }
 
 func orNothing(s string) string {

@@ -52,6 +52,12 @@ func (n node) plans(ctx context.Context, region string) ([]dbs.BackupPlanDetail,
 	return rows, err
 }
 
+func (n node) gateways(ctx context.Context, region string) ([]dbs.BackupGateway, error) {
+	var rows []dbs.BackupGateway
+	err := n.list(ctx, dbsapi.ActionBackupGateways, "BackupGateway", map[string]string{"Region": region}, &rows)
+	return rows, err
+}
+
 // list lets the script read every page.
 func (n node) list(ctx context.Context, action, listName string, query map[string]string, into any) error {
 	order, err := json.Marshal(map[string]any{

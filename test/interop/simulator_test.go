@@ -17,9 +17,10 @@ import (
 const (
 	region = "cn-hangzhou"
 	planID = "dbsqhnuhyw3abcd"
-	// Both lists fill two pages and a part of a third.
-	taskCount = 237
-	planCount = 231
+	// All lists fill two pages and a part of a third.
+	taskCount    = 237
+	planCount    = 231
+	gatewayCount = 229
 )
 
 // The accounts of the simulator: a lasting key and temporary credentials.
@@ -33,7 +34,7 @@ func serve(t *testing.T) (*dbssim.Simulator, string) {
 	t.Helper()
 	var accounts []dbssim.Account
 	for _, k := range []official.Keys{lastingKey, temporaryKey} {
-		accounts = append(accounts, dbssim.Account{AccessKeyID: k.ID, AccessKeySecret: k.Secret, SecurityToken: k.Token, Plans: simulatedPlans()})
+		accounts = append(accounts, dbssim.Account{AccessKeyID: k.ID, AccessKeySecret: k.Secret, SecurityToken: k.Token, Plans: simulatedPlans(), Gateways: simulatedGateways()})
 	}
 	simulator := dbssim.New(nil, accounts...)
 	server := httptest.NewServer(simulator)
@@ -70,10 +71,26 @@ func simulatedPlans() []dbssim.Plan {
 			dbssim.Plan{
 				ID: fmt.Sprintf("dbshangzhou%04d", i), Name: fmt.Sprintf("plan %d", i), Region: region,
 				Status: statuses[i%len(statuses)], DatabaseType: "PostgreSQL", AutoDownload: i%3 == 0,
+				DownloadGatewayID: int64(i % 3 * 160813), ResourceGroupID: fmt.Sprintf("rg-%d", i%2),
 			},
 			dbssim.Plan{ID: fmt.Sprintf("dbsshanghai%04d", i), Region: "cn-shanghai"})
 	}
 	return plans
+}
+
+// simulatedGateways are those of the region, and as many of another one.
+func simulatedGateways() []dbssim.Gateway {
+	statuses := []string{"ONLINE", "OFFLINE", "STOPPED", "UPGRADING", "DRAINING"}
+	var gateways []dbssim.Gateway
+	for i := range gatewayCount {
+		gateways = append(gateways,
+			dbssim.Gateway{
+				ID: int64(160813 + i), Name: fmt.Sprintf("机房 %d", i), Region: region, Status: statuses[i%len(statuses)],
+				Heartbeat: time.Date(2026, 1, 2, 3, 4, i, 678e6, time.UTC),
+			},
+			dbssim.Gateway{ID: int64(270813 + i), Region: "cn-shanghai"})
+	}
+	return gateways
 }
 
 // openOurs returns the client that is judged.
