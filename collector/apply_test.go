@@ -48,9 +48,9 @@ func TestApply(t *testing.T) {
 		f.expect(map[string]string{
 			"polls_total" + plan("dbsa"): "2",
 			"polls_total" + plan("dbsc"): "1",
-			"plan_info" + planWith("dbsa", `plan_name="renamed",database_type=""`): "1",
-			"download_max_success_age_seconds" + plan("dbsa"):                      "3600",
-			"exporter_config_last_reload_successful{}":                             "1",
+			"plan_info" + planWith("dbsa", `plan_name="renamed",database_type="",resource_group_id=""`): "1",
+			"download_max_success_age_seconds" + plan("dbsa"):                                           "3600",
+			"exporter_config_last_reload_successful{}":                                                  "1",
 		})
 		if got := f.plan("dbsa").Poll.Due; !got.Equal(due) {
 			t.Errorf("the poll that was due at %v is due at %v after the reload", due, got)

@@ -49,22 +49,22 @@ func TestDiscovery(t *testing.T) {
 		f.expect(map[string]string{
 			"discovery_success" + target: "1",
 			"discovered_plans" + target:  "1",
-			"plan_info" + planWith("dbsa", `plan_name="orders",database_type="MySQL"`):                   "1",
-			"plan_info" + planWith("dbsd", `plan_name="prod-paused",database_type="MySQL"`):              "1",
-			"plan_info" + planWith("dbsx", `plan_name="",database_type=""`):                              "1",
-			"plan_status" + planWith("dbsa", `status="running"`):                                         "1",
-			"plan_status" + planWith("dbsd", `status="pause"`):                                           "1",
-			"plan_status" + planWith("dbsx", `status="unknown"`):                                         "absent",
-			"plan_auto_download_enabled" + plan("dbsa"):                                                  "1",
-			"plan_auto_download_enabled" + plan("dbsx"):                                                  "absent",
-			"download_max_success_age_seconds" + plan("dbsa"):                                            "93600",
-			"polls_total" + plan("dbsa"):                                                                 "1",
-			"polls_total" + plan("dbsd"):                                                                 "1",
-			"polls_total" + plan("dbsb"):                                                                 "absent",
-			"polls_total" + plan("dbsc"):                                                                 "absent",
-			"polls_total" + plan("dbse"):                                                                 "absent",
-			"polls_total" + plan("dbsf"):                                                                 "absent",
-			`api_requests_total{account="acme",region_id="cn-hangzhou",action="DescribeBackupPlanList"}`: "1",
+			"plan_info" + planWith("dbsa", `plan_name="orders",database_type="MySQL",resource_group_id=""`):      "1",
+			"plan_info" + planWith("dbsd", `plan_name="prod-paused",database_type="MySQL",resource_group_id=""`): "1",
+			"plan_info" + planWith("dbsx", `plan_name="",database_type="",resource_group_id=""`):                 "1",
+			"plan_status" + planWith("dbsa", `status="running"`):                                                 "1",
+			"plan_status" + planWith("dbsd", `status="pause"`):                                                   "1",
+			"plan_status" + planWith("dbsx", `status="unknown"`):                                                 "absent",
+			"plan_auto_download_enabled" + plan("dbsa"):                                                          "1",
+			"plan_auto_download_enabled" + plan("dbsx"):                                                          "absent",
+			"download_max_success_age_seconds" + plan("dbsa"):                                                    "93600",
+			"polls_total" + plan("dbsa"):                                                                         "1",
+			"polls_total" + plan("dbsd"):                                                                         "1",
+			"polls_total" + plan("dbsb"):                                                                         "absent",
+			"polls_total" + plan("dbsc"):                                                                         "absent",
+			"polls_total" + plan("dbse"):                                                                         "absent",
+			"polls_total" + plan("dbsf"):                                                                         "absent",
+			`api_requests_total{account="acme",region_id="cn-hangzhou",action="DescribeBackupPlanList"}`:         "1",
 		})
 
 		// Every status is a wish that can be had, also the ones nobody documented.
@@ -223,11 +223,11 @@ func TestDiscoveryFailsAtStart(t *testing.T) {
 		f.run()
 		f.pass(moment)
 		f.expect(map[string]string{
-			"discovery_success" + target:                                    "0",
-			"discovery_last_success_timestamp_seconds" + target:             "absent",
-			"discovered_plans" + target:                                     "absent",
-			"polls_total" + plan("dbsa"):                                    "1",
-			"plan_info" + planWith("dbsa", `plan_name="",database_type=""`): "1",
+			"discovery_success" + target:                        "0",
+			"discovery_last_success_timestamp_seconds" + target: "absent",
+			"discovered_plans" + target:                         "absent",
+			"polls_total" + plan("dbsa"):                        "1",
+			"plan_info" + planWith("dbsa", `plan_name="",database_type="",resource_group_id=""`): "1",
 		})
 		if err := f.poller.Ready(); err != nil {
 			t.Error(err)

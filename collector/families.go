@@ -62,6 +62,7 @@ const (
 	sectionDownloads = "Downloads, per plan"
 	sectionTasks     = "Downloads, per task"
 	sectionDiscovery = "Discovery, only where a target uses it"
+	sectionGateways  = "Backup gateways, only where a target has `gateways.enabled`"
 	sectionAPI       = "API and exporter"
 )
 
@@ -70,6 +71,8 @@ var (
 	targetLabels = []string{"account", "region_id"}
 	planLabels   = append(targetLabels[:2:2], "plan_id")
 	taskLabels   = append(planLabels[:3:3], "task_id")
+	// Gateways have an ID in place of a host name or an address, which no label has.
+	gatewayLabels = append(targetLabels[:2:2], "gateway_id")
 )
 
 // appendLabels returns labels and more in a slice of its own.
@@ -83,7 +86,7 @@ var metrics schema
 var (
 	metricPlanInfo = metrics.add(sectionPolling, "plan_info", typeGauge,
 		"Configured or discovered backup plan, always 1. Labels whose value is not known are empty.",
-		appendLabels(planLabels, "plan_name", "database_type")...)
+		appendLabels(planLabels, "plan_name", "database_type", "resource_group_id")...)
 	metricPollSuccess = metrics.add(sectionPolling, "poll_success", typeGauge,
 		"Whether the last poll of the plan succeeded (1) or failed (0). Absent until the first poll has ended.", planLabels...)
 	metricPollLastSuccess = metrics.add(sectionPolling, "poll_last_success_timestamp_seconds", typeGauge,
@@ -161,6 +164,24 @@ var (
 		appendLabels(planLabels, "status")...)
 	metricAutoDownload = metrics.add(sectionDiscovery, "plan_auto_download_enabled", typeGauge,
 		"Whether the plan downloads every new backup set automatically (1) or not (0). Only plans for which discovery has listed it.", planLabels...)
+
+	metricPlanExpiry = metrics.add(sectionDiscovery, "plan_expiry_timestamp_seconds", typeGauge,
+		"Unix time at which a prepaid plan expires; without a renewal, it then makes no backups and downloads none. Only plans for which discovery has listed it.", planLabels...)
+
+	metricGatewayInfo = metrics.add(sectionGateways, "gateway_info", typeGauge,
+		"Backup gateway of the account in the region, always 1.", appendLabels(gatewayLabels, "gateway_name")...)
+	metricGatewayStatus = metrics.add(sectionGateways, "gateway_status", typeGauge,
+		"Current status of the gateway, always 1: online, offline, stopped, upgrading or unknown; one series per gateway.",
+		appendLabels(gatewayLabels, "status")...)
+	metricGatewayHeartbeat = metrics.add(sectionGateways, "gateway_last_heartbeat_timestamp_seconds", typeGauge,
+		"Unix time at which the gateway last reported to DBS, as of the last list. Absent if the API gave no usable time.", gatewayLabels...)
+	metricPlanGateway = metrics.add(sectionGateways, "plan_download_gateway_info", typeGauge,
+		"Gateway that carries the automatic downloads of the plan, always 1. Only plans for which discovery has listed one.",
+		appendLabels(planLabels, "gateway_id")...)
+	metricGatewayListSuccess = metrics.add(sectionGateways, "gateway_list_success", typeGauge,
+		"Whether the last list of the account's gateways succeeded (1) or failed (0). Absent until the first has ended.", targetLabels...)
+	metricGatewayListLastSuccess = metrics.add(sectionGateways, "gateway_list_last_success_timestamp_seconds", typeGauge,
+		"Unix time at which the last successful list of the account's gateways ended. Absent before the first.", targetLabels...)
 
 	metricAPIRequests = metrics.add(sectionAPI, "api_requests_total", typeCounter,
 		"Requests sent to the API, retries included.", appendLabels(targetLabels, "action")...)

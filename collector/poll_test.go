@@ -150,10 +150,10 @@ func TestStaleDataIsDropped(t *testing.T) {
 					}
 				}
 				f.expect(map[string]string{
-					"poll_last_success_timestamp_seconds" + plan("dbsa"):            at(succeeded),
-					"plan_info" + planWith("dbsa", `plan_name="",database_type=""`): "1",
-					"download_tasks_finished_total" + plan("dbsa"):                  "0",
-					"download_max_success_age_seconds" + plan("dbsa"):               "3600",
+					"poll_last_success_timestamp_seconds" + plan("dbsa"):                                 at(succeeded),
+					"plan_info" + planWith("dbsa", `plan_name="",database_type="",resource_group_id=""`): "1",
+					"download_tasks_finished_total" + plan("dbsa"):                                       "0",
+					"download_max_success_age_seconds" + plan("dbsa"):                                    "3600",
 				})
 				sim.ClearFault("dbsa")
 				f.pass(3 * time.Minute)
@@ -169,7 +169,7 @@ func TestBeforeFirstPoll(t *testing.T) {
 		sim := dbssim.New(nil, account(dbssim.Plan{ID: "dbsa"}))
 		f := newFixture(t, sim, simtest.Plans("", "dbsa"))
 		f.expect(map[string]string{
-			"plan_info" + planWith("dbsa", `plan_name="",database_type=""`):       "1",
+			"plan_info" + planWith("dbsa", `plan_name="",database_type="",resource_group_id=""`): "1",
 			"polls_total" + plan("dbsa"):                                          "0",
 			"poll_failures_total" + plan("dbsa"):                                  "0",
 			"poll_success" + plan("dbsa"):                                         "absent",

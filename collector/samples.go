@@ -52,21 +52,38 @@ func (s *scrape) target(t *poll.Target) {
 		}
 	}
 	if t.PlanList != nil {
-		s.planList(labels, t.PlanList)
+		s.list(metricDiscoverySuccess, metricDiscoveryLastSuccess, labels, &t.PlanList.List)
+		if t.PlanList.Fresh {
+			s.add(metricDiscoveredPlans, float64(t.PlanList.Wanted), labels...)
+		}
+	}
+	if t.Gateways != nil {
+		s.list(metricGatewayListSuccess, metricGatewayListLastSuccess, labels, &t.Gateways.List)
+		for i := range t.Gateways.Rows {
+			s.gateway(appendLabels(labels, t.Gateways.Rows[i].ID), &t.Gateways.Rows[i])
+		}
 	}
 	for i := range t.Plans {
-		s.plan(appendLabels(labels, t.Plans[i].ID), &t.Plans[i])
+		labels := appendLabels(labels, t.Plans[i].ID)
+		s.plan(labels, &t.Plans[i])
+		if id := t.Plans[i].Info.DownloadGatewayID; t.Gateways != nil && id != "" {
+			s.add(metricPlanGateway, 1, appendLabels(labels, id)...)
+		}
 	}
 }
 
-func (s *scrape) planList(labels []string, l *poll.List) {
+// list sends how the last list of one kind went.
+func (s *scrape) list(success, lastSuccess *Family, labels []string, l *poll.List) {
 	if l.Tried {
-		s.add(metricDiscoverySuccess, boolValue(l.Failure == nil), labels...)
+		s.add(success, boolValue(l.Failure == nil), labels...)
 	}
-	s.addTime(metricDiscoveryLastSuccess, l.SucceededAt, labels...)
-	if l.Fresh {
-		s.add(metricDiscoveredPlans, float64(l.Wanted), labels...)
-	}
+	s.addTime(lastSuccess, l.SucceededAt, labels...)
+}
+
+func (s *scrape) gateway(labels []string, g *poll.Gateway) {
+	s.add(metricGatewayInfo, 1, appendLabels(labels, g.Name)...)
+	s.add(metricGatewayStatus, 1, appendLabels(labels, string(g.Status))...)
+	s.addTime(metricGatewayHeartbeat, g.LastHeartbeat, labels...)
 }
 
 func (s *scrape) plan(labels []string, p *poll.Plan) {
@@ -89,7 +106,7 @@ func (s *scrape) plan(labels []string, p *poll.Plan) {
 
 // planInfo sends what is known of a plan besides its downloads.
 func (s *scrape) planInfo(labels []string, info *poll.PlanInfo) {
-	s.add(metricPlanInfo, 1, appendLabels(labels, info.Name, info.DatabaseType)...)
+	s.add(metricPlanInfo, 1, appendLabels(labels, info.Name, info.DatabaseType, info.ResourceGroupID)...)
 	if info.MaxSuccessAge > 0 {
 		s.add(metricMaxSuccessAge, info.MaxSuccessAge.Seconds(), labels...)
 	}
@@ -99,6 +116,7 @@ func (s *scrape) planInfo(labels []string, info *poll.PlanInfo) {
 	if info.AutoDownload != nil {
 		s.add(metricAutoDownload, boolValue(*info.AutoDownload), labels...)
 	}
+	s.addTime(metricPlanExpiry, info.Expires, labels...)
 }
 
 // listing sends what a plan's listing sums up to.

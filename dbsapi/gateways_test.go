@@ -142,7 +142,7 @@ func TestGatewayListWithTotalOfZero(t *testing.T) {
 	}
 }
 
-// A time that is none in milliseconds is absent.
+// Only a plausible number of milliseconds is a heartbeat.
 func TestGatewayHeartbeats(t *testing.T) {
 	at := time.Date(2022, 1, 13, 3, 20, 1, 0, time.UTC)
 	for value, want := range map[string]time.Time{
@@ -157,8 +157,8 @@ func TestGatewayHeartbeats(t *testing.T) {
 	}
 }
 
-// A plan that was bought for a time says when it ends. Where a plan is paid for by
-// use, the time means nothing.
+// A plan that was bought for a time says when it ends. The time of a plan that is paid
+// for by use means nothing.
 func TestPlanFacts(t *testing.T) {
 	expires := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 	sim := newSimulator(0)

@@ -45,7 +45,7 @@ func snapshot(t testing.TB, c simtest.Config) *poll.Snapshot {
 			Budget: poll.Budget{Plans: len(block.Plans), Unlisted: len(block.Plans), Allowed: 60_000},
 		}
 		if block.Discovery.Enabled {
-			target.PlanList = &poll.List{Due: s.At}
+			target.PlanList = &poll.PlanList{List: poll.List{Due: s.At}}
 		}
 		for _, plan := range block.Plans {
 			info := &poll.PlanInfo{Name: plan.Name, MaxSuccessAge: time.Duration(plan.MaxSuccessAge)}

@@ -65,6 +65,9 @@ type planStatus struct {
 	Name         string    `json:"plan_name,omitempty"`
 	DatabaseType string    `json:"database_type,omitempty"`
 	State        planState `json:"state"`
+	// Gateway is the one that carries the plan's automatic downloads, nil if
+	// gateways are not listed or if it is not known.
+	Gateway *planGateway `json:"gateway,omitempty"`
 	// Counts are the listed tasks by status, in the order of a task's life. They
 	// are nil if there is no listing to show: before the first successful poll,
 	// and once the last listing is older than stale_after.
@@ -124,10 +127,10 @@ func comparePlans(a, b *planStatus) int {
 	)
 }
 
-func newPlanStatus(now time.Time, target poll.TargetID, p *poll.Plan) *planStatus {
+func newPlanStatus(now time.Time, target *poll.Target, p *poll.Plan) *planStatus {
 	status := &planStatus{
-		Account:              target.Account,
-		RegionID:             target.RegionID,
+		Account:              target.ID.Account,
+		RegionID:             target.ID.RegionID,
 		ID:                   p.ID,
 		Name:                 p.Info.Name,
 		DatabaseType:         p.Info.DatabaseType,
@@ -142,6 +145,7 @@ func newPlanStatus(now time.Time, target poll.TargetID, p *poll.Plan) *planStatu
 		Running:              p.Poll.Running,
 		Slow:                 p.Poll.Slow,
 		Failure:              newFailure(p.Poll.Failure),
+		Gateway:              newPlanGateway(target.Gateways, p.Info),
 	}
 	if p.Poll.Obstacle != download.OnePage {
 		status.Obstacle = p.Poll.Obstacle

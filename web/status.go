@@ -81,23 +81,36 @@ type targetStatus struct {
 	Skipped uint64 `json:"skipped_polls"`
 	// Discovery is nil if it is off.
 	Discovery *discoveryStatus `json:"discovery,omitempty"`
-	Budget    budgetStatus     `json:"budget"`
+	// Gateways is nil if they are not listed.
+	Gateways *gatewaysStatus `json:"gateways,omitempty"`
+	Budget   budgetStatus    `json:"budget"`
 }
 
-// discoveryStatus is the outcome of a target's lists of plans.
-type discoveryStatus struct {
+// listStatus is the outcome of a target's lists of one kind.
+type listStatus struct {
 	// Tried reports whether the first list has ended.
 	Tried bool `json:"tried"`
 	// Fresh reports whether the last successful list is recent enough to be
 	// shown.
 	Fresh bool `json:"fresh"`
-	// Plans counts the listed plans that this process polls.
-	Plans int `json:"plans"`
 	// SucceededAt is when the last successful list ended, zero before the first.
 	SucceededAt time.Time `json:"succeeded_at,omitzero"`
 	// NextListAt is when the next list is due.
 	NextListAt time.Time `json:"next_list_at,omitzero"`
 	Failure    *failure  `json:"failure,omitempty"`
+}
+
+func newListStatus(l *poll.List) listStatus {
+	return listStatus{
+		Tried: l.Tried, Fresh: l.Fresh, SucceededAt: l.SucceededAt, NextListAt: l.Due, Failure: newFailure(l.Failure),
+	}
+}
+
+// discoveryStatus is the outcome of a target's lists of plans.
+type discoveryStatus struct {
+	listStatus
+	// Plans counts the listed plans that this process polls.
+	Plans int `json:"plans"`
 }
 
 // budgetStatus compares the requests that polls need in a poll interval with
@@ -135,7 +148,7 @@ func newDocument(a about, s *poll.Snapshot, last config.Outcome) document {
 		target := &s.Targets[i]
 		d.Targets[i] = newTargetStatus(target)
 		for j := range target.Plans {
-			plan := newPlanStatus(s.At, target.ID, &target.Plans[j])
+			plan := newPlanStatus(s.At, target, &target.Plans[j])
 			d.Targets[i].count(plan)
 			d.Plans = append(d.Plans, plan)
 		}
@@ -155,15 +168,11 @@ func newTargetStatus(t *poll.Target) targetStatus {
 		Skipped:             t.Skipped,
 		Budget:              budgetStatus{Needed: t.Budget.Needed, Allowed: t.Budget.Allowed, Unlisted: t.Budget.Unlisted},
 	}
-	if list := t.PlanList; list != nil {
-		status.Discovery = &discoveryStatus{
-			Tried:       list.Tried,
-			Fresh:       list.Fresh,
-			Plans:       list.Wanted,
-			SucceededAt: list.SucceededAt,
-			NextListAt:  list.Due,
-			Failure:     newFailure(list.Failure),
-		}
+	if t.PlanList != nil {
+		status.Discovery = &discoveryStatus{newListStatus(&t.PlanList.List), t.PlanList.Wanted}
+	}
+	if t.Gateways != nil {
+		status.Gateways = newGatewaysStatus(t.Gateways)
 	}
 	return status
 }

@@ -67,7 +67,7 @@ func TestStatus(t *testing.T) {
 	}{
 		{"before the first poll", simtest.Plans("", "dbsa, name: orders"), func(*poll.Snapshot) {}},
 		{"no plans", discovering("acme"), func(s *poll.Snapshot) {
-			*s.Targets[0].PlanList = poll.List{Tried: true, Fresh: true, SucceededAt: ago(time.Minute), Due: ago(-9 * time.Minute)}
+			s.Targets[0].PlanList.List = poll.List{Tried: true, Fresh: true, SucceededAt: ago(time.Minute), Due: ago(-9 * time.Minute)}
 		}},
 		{"every state", everyStateConfig(), everyState},
 		{"every reason", everyReasonConfig(), everyReason},
@@ -211,18 +211,25 @@ func cost(s *poll.Snapshot) {
 }
 
 func discovery(s *poll.Snapshot) {
-	for i, list := range []poll.List{
-		{Due: s.At},
-		{Tried: true, Fresh: true, Wanted: 1, SucceededAt: ago(2 * time.Minute), Due: ago(-8 * time.Minute)},
-		{Tried: true, Wanted: 1, SucceededAt: ago(51 * time.Minute), Due: ago(41 * time.Minute)},
-		{Tried: true, Fresh: true, Wanted: 2, SucceededAt: ago(12 * time.Minute), Due: ago(-time.Minute), Failure: &forbidden},
-		{Tried: true, Wanted: 2, SucceededAt: ago(52 * time.Minute), Due: ago(-time.Minute), Failure: &forbidden},
-		{Tried: true, Due: ago(-time.Minute), Failure: &forbidden},
-	} {
-		s.Targets[i].PlanList = &list
-		for n := range list.Wanted {
+	for i, list := range listOutcomes(s.At) {
+		wanted := []int{0, 1, 1, 2, 2, 0}[i]
+		s.Targets[i].PlanList = &poll.PlanList{List: list, Wanted: wanted}
+		for n := range wanted {
 			s.Targets[i].Plans = append(s.Targets[i].Plans, poll.Plan{ID: fmt.Sprintf("dbs%d%d", i, n), Info: &poll.PlanInfo{Discovered: true}})
 		}
+	}
+}
+
+// listOutcomes are those that lists of one kind can have, in the order of the
+// accounts in the tests about them.
+func listOutcomes(now time.Time) []poll.List {
+	return []poll.List{
+		{Due: now},
+		{Tried: true, Fresh: true, SucceededAt: ago(2 * time.Minute), Due: ago(-8 * time.Minute)},
+		{Tried: true, SucceededAt: ago(51 * time.Minute), Due: ago(41 * time.Minute)},
+		{Tried: true, Fresh: true, SucceededAt: ago(12 * time.Minute), Due: ago(-time.Minute), Failure: &forbidden},
+		{Tried: true, SucceededAt: ago(52 * time.Minute), Due: ago(-time.Minute), Failure: &forbidden},
+		{Tried: true, Due: ago(-time.Minute), Failure: &forbidden},
 	}
 }
 

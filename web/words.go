@@ -9,12 +9,15 @@ import (
 	"github.com/prometheus/common/model"
 
 	"aliyun_dbs_exporter/collector/download"
+	"aliyun_dbs_exporter/collector/poll"
 	"aliyun_dbs_exporter/dbsapi"
 )
 
 // words are the functions of the status page's template.
 var words = template.FuncMap{
 	"duration":  duration,
+	"gateway":   func(s string) badge { return find(gatewayStates, s) },
+	"gateways":  func() []badge { return gatewayStates },
 	"interval":  func(seconds float64) string { return model.Duration(seconds * float64(time.Second)).String() },
 	"obstacle":  func(o download.Obstacle) badge { return find(obstacles, string(o)) },
 	"obstacles": func() []badge { return obstacles },
@@ -111,6 +114,17 @@ var statuses = []badge{
 	{dbsapi.StatusStop, "bad", "failed", "The download failed."},
 	{dbsapi.StatusFinish, "good", "finished", "The download is complete."},
 	{"unknown", "warn", "unknown", "The API returned a status that it does not document. The log names it."},
+}
+
+// gatewayStates are those of a backup gateway.
+var gatewayStates = []badge{
+	{string(poll.GatewayOnline), "good", "online", "The gateway reports to DBS."},
+	{string(poll.GatewayOffline), "bad", "offline", "The gateway does not report to DBS, so the downloads that it carries wait."},
+	{string(poll.GatewayStopped), "bad", "stopped", "The gateway is stopped, so the downloads that it carries wait."},
+	{string(poll.GatewayUpgrading), "warn", "upgrading", "The gateway is being upgraded; the downloads that it carries wait."},
+	{string(poll.GatewayUnknown), "warn", "unknown", "The API returned a gateway status that it does not document. The log names it."},
+	{gatewaySilent, "warn", "silent", "The gateway counts as online, but its last heartbeat is over 10 minutes old."},
+	{gatewayNotListed, "warn", "not listed", "The plan names a gateway that the account does not have in this region."},
 }
 
 // reasons are titles of failures.

@@ -19,7 +19,7 @@ const (
 	topKeys = "unknown key; the keys here are poll_interval, poll_timeout, stale_after, idle_poll_interval, " +
 		"full_listing_interval, task_series, http_client, targets"
 	targetKeys = "unknown key; the keys here are account, region_id, network, endpoint, requests_per_second, " +
-		"max_concurrent_requests, credentials, plans, discovery"
+		"max_concurrent_requests, credentials, plans, discovery, gateways"
 	accessKeyKeys = "unknown key; the keys here are type (access_key), access_key_id, access_key_id_file, " +
 		"access_key_secret, access_key_secret_file"
 
@@ -124,6 +124,10 @@ func badBlocks(t testing.TB) []bad {
 			"4: targets[0].discovery.status: unknown key; the keys here are enabled, interval, include, exclude, statuses",
 		},
 		{
+			"unknown key of gateways", after(t, region, "    gateways: {enable: true}\n"),
+			"4: targets[0].gateways.enable: unknown key; the keys here are enabled, interval",
+		},
+		{
 			"unknown key of series", good + "task_series:\n  max: 1\n",
 			"11: task_series.max: unknown key; the keys here are enabled, completed_within, max_per_plan, max_total",
 		},
@@ -144,6 +148,7 @@ func badBlocks(t testing.TB) []bad {
 		{"series as a list", good + "task_series: []\n", "10: task_series: must be a block of keys"},
 		{"plans as text", with(t, "\n"+plan, " "+secretMark+"\n"), "8: targets[0].plans: must be a list"},
 		{"plan as text", with(t, "id: dbsa", "dbsa"), "9: targets[0].plans[0]: must be a block of keys"},
+		{"gateways as text", after(t, region, "    gateways: true\n"), "4: targets[0].gateways: must be a block of keys"},
 		{
 			"statuses as text", after(t, region, "    discovery: {statuses: running}\n"),
 			"4: targets[0].discovery.statuses: must be a list",

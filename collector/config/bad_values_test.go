@@ -186,6 +186,10 @@ func badDiscovery(t testing.TB) []bad {
 		},
 		{"too often", discovery("interval: 9s"), path + "interval: must be at least 10s; " + sharedQuota},
 		{
+			"gateways too often", after(t, region, "    gateways: {interval: 9s}\n"),
+			"4: targets[0].gateways.interval: must be at least 10s; " + sharedQuota,
+		},
+		{
 			"no status", discovery("statuses: []"),
 			path + "statuses: must have at least one status; remove the key to use running",
 		},

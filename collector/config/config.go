@@ -85,6 +85,8 @@ type Target struct {
 	Plans            []Plan           `yaml:"plans,omitempty"`
 	// Discovery finds plans in addition to those in Plans.
 	Discovery Discovery `yaml:"discovery"`
+	// Gateways lists the backup gateways that carry automatic downloads.
+	Gateways Gateways `yaml:"gateways"`
 }
 
 // Plan is a backup plan to poll.
@@ -169,10 +171,11 @@ func (t *Target) UnmarshalYAML(node *yaml.Node) error {
 		MaxConcurrentRequests: 4,
 		CredentialsBlock:      defaultCredentials(),
 		Discovery:             defaultDiscovery(),
+		Gateways:              defaultGateways(),
 	}
 	type plain Target
 	return load(node, (*plain)(t), "account, region_id, network, endpoint, requests_per_second, max_concurrent_requests, "+
-		"credentials, plans, discovery")
+		"credentials, plans, discovery, gateways")
 }
 
 // UnmarshalYAML reads an element of plans.

@@ -43,6 +43,9 @@ targets:
     include: .*
     statuses:
     - running
+  gateways:
+    enabled: false
+    interval: 1m
 `
 
 func TestDefaults(t *testing.T) {
@@ -50,11 +53,11 @@ func TestDefaults(t *testing.T) {
 	for name, text := range map[string]string{
 		"no key": "targets: [{region_id: cn-hangzhou, plans: [{id: dbsa}]}]",
 		"keys without a value": "poll_interval:\npoll_timeout:\nstale_after:\ntask_series:\nhttp_client:\ntargets:\n" +
-			"  - {region_id: cn-hangzhou, account: , network: , credentials: , discovery: , plans: [{id: dbsa, max_success_age: }]}",
+			"  - {region_id: cn-hangzhou, account: , network: , credentials: , discovery: , gateways: , plans: [{id: dbsa, max_success_age: }]}",
 		"blocks without keys": "task_series: {}\nhttp_client: {tls_config: {}}\ntargets:\n" +
-			"  - {region_id: cn-hangzhou, credentials: {}, discovery: {}, plans: [{id: dbsa}]}",
+			"  - {region_id: cn-hangzhou, credentials: {}, discovery: {}, gateways: {}, plans: [{id: dbsa}]}",
 		"keys without a value in blocks": "task_series: {enabled: , max_total: }\nhttp_client: {proxy_url: , tls_config: }\ntargets:\n" +
-			"  - {region_id: cn-hangzhou, credentials: {type: }, discovery: {include: , statuses: }, plans: [{id: dbsa}]}",
+			"  - {region_id: cn-hangzhou, credentials: {type: }, discovery: {include: , statuses: }, gateways: {interval: }, plans: [{id: dbsa}]}",
 		"keys with the value null": "poll_timeout: null\ntask_series: ~\ntargets:\n" +
 			"  - {region_id: cn-hangzhou, credentials: null, plans: [{id: dbsa, max_success_age: ~}]}",
 	} {

@@ -105,6 +105,7 @@ var blocks = map[string]string{
 	"targets":                             "targets: [{other: x}]",
 	"targets.plans":                       "targets: [{plans: [{other: x}]}]",
 	"targets.discovery":                   "targets: [{discovery: {other: x}}]",
+	"targets.gateways":                    "targets: [{gateways: {other: x}}]",
 	"targets.credentials default":         "targets: [{credentials: {type: default, other: x}}]",
 	"targets.credentials access_key":      "targets: [{credentials: {type: access_key, other: x}}]",
 	"targets.credentials sts":             "targets: [{credentials: {type: sts, other: x}}]",

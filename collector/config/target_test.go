@@ -64,7 +64,7 @@ func TestSameIdentity(t *testing.T) {
 		want       bool
 	}{
 		{"nothing changed", good, good, true},
-		{"other plans and limits", good, after(t, region, "    requests_per_second: 1\n    discovery: {enabled: true}\n"), true},
+		{"other plans and limits", good, after(t, region, "    requests_per_second: 1\n    discovery: {enabled: true}\n    gateways: {enabled: true}\n"), true},
 		{"the endpoint of the region, given", good, after(t, region, "    endpoint: dbs-api.cn-hangzhou.aliyuncs.com\n"), true},
 		{"other network", good, after(t, region, "    network: vpc\n"), false},
 		{"other endpoint", good, after(t, region, "    endpoint: dbs.example\n"), false},

@@ -155,17 +155,22 @@ func (f *file) validateTarget(path string, t *Target) error {
 	if err := f.validateDiscovery(path+".discovery", &t.Discovery); err != nil {
 		return err
 	}
+	if t.Gateways.Interval < minListInterval {
+		return f.errorAt(path+".gateways.interval", listTooOften)
+	}
 	return f.validatePlans(path+".plans", t.Plans)
 }
 
-// minDiscoveryInterval keeps plan lists, which have many pages, from using the
-// quota that polls need.
-const minDiscoveryInterval = Duration(10 * time.Second)
+// minListInterval keeps lists of plans and gateways, which can have many pages,
+// from using the quota that polls need.
+const minListInterval = Duration(10 * time.Second)
+
+const listTooOften = "must be at least 10s; the API's quota is shared by the whole account"
 
 func (f *file) validateDiscovery(path string, d *Discovery) error {
 	switch {
-	case d.Interval < minDiscoveryInterval:
-		return f.errorAt(path+".interval", "must be at least 10s; the API's quota is shared by the whole account")
+	case d.Interval < minListInterval:
+		return f.errorAt(path+".interval", listTooOften)
 	case d.Include.IsZero():
 		return f.errorAt(path+".include", "must not be empty, which matches no plan; remove the key to match all")
 	case len(d.Statuses) == 0:

@@ -37,10 +37,7 @@ func (s *state) budgets() map[config.Quota]Budget {
 			}
 		}
 		budgets[quota] = b
-		if t.planList != nil {
-			requests := requestsFor(len(t.listedPlans()))
-			needs[quota] += float64(requests) * float64(interval) / float64(t.config.Discovery.Interval)
-		}
+		needs[quota] += t.listRequests()
 	}
 	for quota, requests := range needs {
 		b := budgets[quota]
@@ -60,6 +57,18 @@ func (s *state) requestsPerPoll(plan *planState, every time.Duration) float64 {
 	}
 	share := min(1, float64(every)/float64(s.config.FullListingInterval))
 	return share*all + (1-share)*float64(max(1, plan.changesCost))
+}
+
+// listRequests returns how many requests a target's lists take per poll interval.
+func (t *target) listRequests() (requests float64) {
+	interval := time.Duration(t.global.PollInterval)
+	if t.planList != nil {
+		requests += t.planList.requests(time.Duration(t.config.Discovery.Interval), interval)
+	}
+	if t.gateways != nil {
+		requests += t.gateways.requests(time.Duration(t.config.Gateways.Interval), interval)
+	}
+	return requests
 }
 
 // requestsFor returns how many requests a list of that many rows takes. A list

@@ -21,10 +21,12 @@ func newFailure(err error) *Failure {
 		if apiErr.BadClock() {
 			f.Advice = clockAdvice
 		}
-	case errors.Is(err, download.ErrNoRows), errors.Is(err, errPlanListIncomplete):
+	case errors.Is(err, download.ErrNoRows), errors.Is(err, errListIncomplete):
 		f.Reason = dbsapi.ReasonDecode
 	case errors.Is(err, errTooManyPlans):
 		f.Advice = tooManyPlansAdvice
+	case errors.Is(err, errTooManyGateways):
+		f.Advice = tooManyGatewaysAdvice
 	}
 	switch {
 	case f.Permission != "":
@@ -43,6 +45,9 @@ const clockAdvice = "Set this machine's clock: the API rejects requests that are
 var tooManyPlansAdvice = fmt.Sprintf(
 	"Configure the plans under plans instead of discovery, which reads at most %d plans of an account in a region.", maxRows)
 
+var tooManyGatewaysAdvice = fmt.Sprintf(
+	"Turn gateways off: at most %d gateways of an account in a region can be shown.", maxRows)
+
 // advice says in a sentence what an operator can do about a failure.
 var advice = map[dbsapi.Reason]string{
 	dbsapi.ReasonCredentials:    "Check the credentials block and the source that it names.",
@@ -52,7 +57,7 @@ var advice = map[dbsapi.Reason]string{
 	dbsapi.ReasonNotFound:       "Check that the backup plan still exists, and that it belongs to this account and region.",
 	dbsapi.ReasonInvalidRequest: "Check region_id and endpoint: the host answered as if it did not know the request.",
 	dbsapi.ReasonServer:         "No action needed: DBS returned a server error. The next poll retries.",
-	dbsapi.ReasonTimeout:        "Check the network path to the endpoint. If responses are just slow, raise poll_timeout above twice their time (discovery.interval for a list of plans).",
+	dbsapi.ReasonTimeout:        "Check the network path to the endpoint. If responses are just slow, raise poll_timeout above twice their time (the interval of the list, for one of plans or gateways).",
 	dbsapi.ReasonNetwork:        "Check name resolution, routes, firewall and proxy between here and the endpoint.",
 	dbsapi.ReasonDecode:         "Check that the endpoint is the DBS API and that no proxy or portal answers in its place.",
 	dbsapi.ReasonOther:          "Check the endpoint: its answer was neither data nor an error of the API.",

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"aliyun_dbs_exporter/collector/schedule"
 )
 
 // list is what a target's lists of one kind have found. It is not changed once it
@@ -18,6 +20,9 @@ type list[T any] struct {
 	// complete are the rows at the end of the last successful list, and lacked are
 	// those of them that it did not have.
 	complete, lacked map[string]T
+	// unusable counts the rows of the last list whose ID cannot be shown or asked
+	// for.
+	unusable int
 	// failure is why the last list failed, nil if it succeeded.
 	failure *Failure
 	// tried reports whether a list has ended, well or badly.
@@ -31,11 +36,13 @@ type list[T any] struct {
 const maxRows = 10_000
 
 // next returns what is known at the end of a list.
-func (l *list[T]) next(rows map[string]T, failure *Failure, now time.Time) *list[T] {
-	if failure == nil {
-		return l.succeeded(rows, now)
+func (l *list[T]) next(r listed[T], now time.Time) *list[T] {
+	next := l.failed(r.rows, r.failure)
+	if r.failure == nil {
+		next = l.succeeded(r.rows, now)
 	}
-	return l.failed(rows, failure)
+	next.unusable = r.unusable
+	return next
 }
 
 // succeeded removes the rows that the list lacks if the last successful one lacked
@@ -72,7 +79,7 @@ func (l *list[T]) failed(rows map[string]T, failure *Failure) *list[T] {
 
 // unsettled reports whether the next list is to come soon: this one has failed, or
 // lacks rows that the next one may have.
-func (l *list[T]) unsettled() bool { return l.failure != nil || len(l.lacked) > 0 }
+func (l *list[T]) unsettled() bool { return l != nil && (l.failure != nil || len(l.lacked) > 0) }
 
 // addRows adds rows to those that are known, in the order of their IDs, so that
 // the same ones find room every time.
@@ -91,4 +98,28 @@ const staleIntervals = 5
 // fresh reports whether the last successful list may still be shown.
 func (l *list[T]) fresh(now time.Time, interval time.Duration) bool {
 	return !l.succeededAt.IsZero() && now.Sub(l.succeededAt) <= staleIntervals*interval
+}
+
+// snapshot returns the outcome of the list. In [Poller.Once] nothing gets stale
+// but what has failed.
+func (l *list[T]) snapshot(now time.Time, interval time.Duration, once bool, job schedule.JobState) List {
+	return List{
+		Tried:       l.tried,
+		SucceededAt: l.succeededAt,
+		Failure:     l.failure,
+		Fresh:       l.fresh(now, interval) || once && l.failure == nil,
+		Due:         dueAt(job, now),
+	}
+}
+
+// continues reports whether the list goes on with another, which may be nil, as may
+// the list: both ask the same.
+func (l *list[T]) continues(other *list[T]) bool {
+	return l != nil && other != nil && l.job == other.job
+}
+
+// requests returns how many requests lists in this interval take per poll
+// interval.
+func (l *list[T]) requests(interval, pollInterval time.Duration) float64 {
+	return float64(requestsFor(len(l.rows))) * float64(pollInterval) / float64(interval)
 }

@@ -3,7 +3,7 @@ package poll
 import (
 	"cmp"
 	"context"
-	"errors"
+	"iter"
 	"maps"
 	"slices"
 	"sync/atomic"
@@ -11,8 +11,8 @@ import (
 
 	"github.com/go-kit/log/level"
 
+	"aliyun_dbs_exporter/collector/config"
 	"aliyun_dbs_exporter/collector/download"
-	"aliyun_dbs_exporter/collector/schedule"
 	"aliyun_dbs_exporter/dbsapi"
 )
 
@@ -103,109 +103,61 @@ func (t *target) listedPlans() map[string]dbsapi.BackupPlan {
 // discovered returns what a row of the list of plans says.
 func (t *target) discovered(row dbsapi.BackupPlan) *PlanInfo {
 	info := &PlanInfo{
-		Name:         row.Name,
-		DatabaseType: row.DatabaseType,
-		Status:       row.Status,
-		Discovered:   t.config.Discovery.Wants(row),
+		Name:              row.Name,
+		DatabaseType:      row.DatabaseType,
+		ResourceGroupID:   row.ResourceGroupID,
+		Status:            row.Status,
+		Discovered:        t.config.Discovery.Wants(row),
+		DownloadGatewayID: row.DownloadGatewayID,
 	}
 	if row.AutoDownloadKnown {
 		info.AutoDownload = &row.AutoDownload
 	}
+	if row.Prepaid() {
+		info.Expires = row.Expires
+	}
 	return info
 }
 
-// planListJob lists a target's plans in the interval of discovery, and within a
-// poll interval after a list that failed or lacks plans.
-func (p *Poller) planListJob(t *target) schedule.Job {
-	every := time.Duration(t.config.Discovery.Interval)
-	if t.planList.unsettled() {
-		every = min(every, time.Duration(t.global.PollInterval))
-	}
-	return schedule.Job{
-		Key:    t.planList.job,
-		Group:  t.id.key(),
-		Action: dbsapi.ActionBackupPlans,
-		List:   true,
-		Every:  every,
-		Limit:  t.planListTimeout() + runSlack,
-		Run:    func(ctx context.Context, turns *schedule.Turns) schedule.Outcome { return p.listPlans(ctx, t, turns) },
+// planSource lists the plans of a target's account.
+func (p *Poller) planSource(t *target) source[dbsapi.BackupPlan] {
+	return source[dbsapi.BackupPlan]{
+		action:   dbsapi.ActionBackupPlans,
+		noun:     "plan",
+		failed:   "Discovery failed, continuing with the plans already known",
+		interval: time.Duration(t.config.Discovery.Interval),
+		pages: func(ctx context.Context, pace dbsapi.Pace) iter.Seq2[dbsapi.Page[dbsapi.BackupPlan], error] {
+			return t.client.BackupPlans(ctx, dbsapi.PlanQuery{Region: t.id.RegionID}, pace)
+		},
+		id:      func(row dbsapi.BackupPlan) string { return row.ID },
+		usable:  config.IsPlanID,
+		keep:    keptPlan,
+		known:   t.listedPlans(),
+		vague:   func(row dbsapi.BackupPlan) bool { return row.Status == "" },
+		tooMany: errTooManyPlans,
+		publish: func(r listed[dbsapi.BackupPlan]) {
+			p.update(t.id, func(now, before *target) bool {
+				if !before.planList.continues(t.planList) {
+					return false
+				}
+				now.planList = before.planList.next(r, time.Now())
+				p.setPlans(now, before)
+				logPlans(now, before)
+				if r.failure == nil && r.vague > 0 {
+					level.Warn(t.logger).Log("msg", "Plans are listed without a status, the last known one stays", "plans", r.vague)
+				}
+				return true
+			})
+		},
 	}
 }
 
-// listPlans lists the plans of a target's account and takes over what came.
-func (p *Poller) listPlans(ctx context.Context, t *target, turns *schedule.Turns) schedule.Outcome {
-	rows, answered, err := t.readPlans(ctx, pace(turns, dbsapi.NewBudget(t.planListTimeout())))
-	if ctx.Err() != nil {
-		return schedule.Outcome{} // the process or the target ends
-	}
-	failure := newFailure(err)
-	if failure != nil {
-		level.Warn(t.logger).Log("msg", "Discovery failed, continuing with the plans already known",
-			"reason", failure.Reason, "err", failure.Text, "advice", failure.Advice)
-	}
-	p.listed(t, rows, failure)
-	return schedule.Outcome{Answered: answered, TimedOut: failure.timedOut()}
-}
-
-// planListTimeout is the time that the API may take for a list of plans. The list
-// is many pages if there are thousands of plans, and it has an interval of its
-// own.
-func (t *target) planListTimeout() time.Duration {
-	return max(time.Duration(t.global.PollTimeout), time.Duration(t.config.Discovery.Interval)/2)
-}
-
-// readPlans reads all pages. With an error it returns the plans that came before
-// it. The client accepts an empty list only if the API reports a total of zero.
-func (t *target) readPlans(ctx context.Context, pace dbsapi.Pace) (rows map[string]dbsapi.BackupPlan, answered bool, err error) {
-	read := planRows{known: t.listedPlans(), rows: make(map[string]dbsapi.BackupPlan)}
-	total := int64(0)
-	for page, err := range t.client.BackupPlans(ctx, dbsapi.PlanQuery{Region: t.id.RegionID}, pace) {
-		switch {
-		case errors.Is(err, dbsapi.ErrIncomplete):
-			return read.rows, answered, read.incomplete(total)
-		case err != nil:
-			return read.rows, answered, err
-		}
-		answered = true
-		if page.Number == 0 { // also if the list changed while it was read
-			read.reset()
-		}
-		for _, row := range page.Items {
-			if err := read.add(row); err != nil {
-				return read.rows, answered, err
-			}
-		}
-		total = page.TotalElements
-	}
-	if err = read.check(total); err == nil {
-		read.log(t.logger)
-	}
-	return read.rows, answered, err
-}
-
-// listed makes a new state of what a target's list of plans has found. A reload may
-// have replaced the target meanwhile: the list counts for the present one, unless
-// that asks somebody else.
-func (p *Poller) listed(by *target, rows map[string]dbsapi.BackupPlan, failure *Failure) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	old := p.state.Load()
-	before := old.target(by.id)
-	if before == nil || before.planList == nil || before.planList.job != by.planList.job {
-		return
-	}
-	t := *before
-	t.planList = before.planList.next(rows, failure, time.Now())
-	p.setPlans(&t, before)
-	next := *old
-	next.targets = slices.Clone(old.targets)
-	next.targets[slices.Index(next.targets, before)] = &t
-	p.publish(&next)
-	logPlans(&t, before)
-}
-
-// logPlans writes which plans came and went with a list of plans.
+// logPlans writes which plans came and went with a list of plans, and how many it
+// has that cannot be polled.
 func logPlans(now, before *target) {
+	if n := now.planList.unusable; n != before.planList.unusable && n > 0 {
+		level.Warn(now.logger).Log("msg", "Plans whose ID is not usable are not polled", "plans", n)
+	}
 	added, removed := missing(before.plans, now.plans), missing(now.plans, before.plans)
 	if len(added)+len(removed) > 0 {
 		level.Info(now.logger).Log("msg", "Plans changed", "plans", len(now.plans), "added", len(added), "added_ids", shortList(added),

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -171,6 +172,31 @@ func (p *Poller) publish(next *state) {
 	p.report.logBudgets(p.Snapshot())
 }
 
+// update publishes a changed copy of a target. A reload may have replaced the
+// target meanwhile, so change also gets the present one; it reports whether there
+// is anything to publish.
+func (p *Poller) update(id TargetID, change func(now, before *target) bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	old := p.state.Load()
+	before := old.target(id)
+	if before == nil {
+		return
+	}
+	now := *before
+	if !change(&now, before) {
+		return
+	}
+	next := *old
+	next.targets = slices.Clone(old.targets)
+	next.targets[slices.Index(next.targets, before)] = &now
+	if now.planList == before.planList && now.gateways.unsettled() == before.gateways.unsettled() {
+		p.state.Store(&next) // the jobs are the same, and Set would look at all of them
+	} else {
+		p.publish(&next)
+	}
+}
+
 // Run polls until the context ends, and returns when everything that it started
 // has ended.
 func (p *Poller) Run(ctx context.Context) {
@@ -181,8 +207,8 @@ func (p *Poller) Run(ctx context.Context) {
 	p.schedule.Run(ctx)
 }
 
-// Once lists the plans of the targets that use discovery and polls every plan
-// once. The error counts the lists and polls that failed.
+// Once lists the plans and backup gateways of the targets that use them and polls
+// every plan once. The error counts the lists and polls that failed.
 //
 // Nothing gets stale: the first result may be older than stale_after when the last
 // poll ends, and there will be no other.
@@ -192,27 +218,39 @@ func (p *Poller) Once(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	var lists, failedLists, plans, failedPlans int
+	discovery := outcomes{"discover plans: %d of %d lists failed", 0, 0}
+	gateways := outcomes{"list backup gateways: %d of %d lists failed", 0, 0}
+	polls := outcomes{"poll once: %d of %d plans failed", 0, 0}
 	for _, t := range p.Snapshot().Targets {
 		if t.PlanList != nil {
-			lists++
-			if t.PlanList.Failure != nil {
-				failedLists++
-			}
+			discovery.count(t.PlanList.Failure)
+		}
+		if t.Gateways != nil {
+			gateways.count(t.Gateways.Failure)
 		}
 		for _, plan := range t.Plans {
-			plans++
-			if plan.Poll.Failure != nil {
-				failedPlans++
-			}
+			polls.count(plan.Poll.Failure)
 		}
 	}
-	var errs []error
-	if failedLists > 0 {
-		errs = append(errs, fmt.Errorf("discover plans: %d of %d lists failed", failedLists, lists))
+	return errors.Join(discovery.err(), gateways.err(), polls.err())
+}
+
+// outcomes counts how often something was done once, and how often it failed.
+type outcomes struct {
+	format      string
+	failed, all int
+}
+
+func (o *outcomes) count(f *Failure) {
+	o.all++
+	if f != nil {
+		o.failed++
 	}
-	if failedPlans > 0 {
-		errs = append(errs, fmt.Errorf("poll once: %d of %d plans failed", failedPlans, plans))
+}
+
+func (o *outcomes) err() error {
+	if o.failed == 0 {
+		return nil
 	}
-	return errors.Join(errs...)
+	return fmt.Errorf(o.format, o.failed, o.all)
 }

@@ -39,7 +39,9 @@ type Target struct {
 	// before the first answer.
 	ClockSkew *time.Duration
 	// PlanList is the outcome of discovery, nil if discovery is off.
-	PlanList *List
+	PlanList *PlanList
+	// Gateways are the backup gateways, nil if they are not listed.
+	Gateways *GatewayList
 	// Budget is that of the target's quota, shared with the targets that have
 	// the same account and endpoint.
 	Budget Budget
@@ -69,10 +71,15 @@ type List struct {
 	// Fresh reports whether the last successful list may still be shown: its age
 	// is at most five of its intervals.
 	Fresh bool
-	// Wanted is how many of the listed plans are polled by this process.
-	Wanted int
 	// Due is when the next list is due.
 	Due time.Time
+}
+
+// PlanList is the outcome of a target's lists of plans.
+type PlanList struct {
+	List
+	// Wanted is how many of the listed plans are polled by this process.
+	Wanted int
 }
 
 // Plan is a backup plan that is polled.
@@ -93,6 +100,8 @@ type PlanInfo struct {
 	// Name comes from the configuration, else from discovery.
 	Name         string
 	DatabaseType string
+	// ResourceGroupID comes from discovery.
+	ResourceGroupID string
 	// MaxSuccessAge is the age at which the last success is overdue, zero if
 	// none is configured.
 	MaxSuccessAge time.Duration
@@ -100,10 +109,13 @@ type PlanInfo struct {
 	// be configured as well.
 	Discovered bool
 	// Status is the plan's own status, and AutoDownload whether the plan
-	// downloads every new backup set by itself. Both are empty until discovery
-	// has seen the plan, and again once that list is too old.
-	Status       string
-	AutoDownload *bool
+	// downloads every new backup set by itself, through the backup gateway
+	// DownloadGatewayID. Expires is when a prepaid plan ends. They are empty until
+	// discovery has seen the plan, and again once that list is too old.
+	Status            string
+	AutoDownload      *bool
+	DownloadGatewayID string
+	Expires           time.Time
 }
 
 // Poll is how the polls of a plan have gone.
@@ -164,7 +176,7 @@ type Budget struct {
 	// need is not known; Needed has none for them.
 	Unlisted int
 	// Needed counts the requests that the last polls took, full listings by their
-	// interval, and those for the lists of plans.
+	// interval, and those for the lists of plans and gateways.
 	Needed int
 	// Allowed is requests_per_second times poll_interval.
 	Allowed int
@@ -199,6 +211,7 @@ func (p *Poller) snapshotTarget(now time.Time, t *target) Target {
 		Plans:               make([]Plan, len(t.plans)),
 	}
 	jobs, skipped := p.schedule.State(t.id.key(), t.jobs)
+	lists, once := jobs[len(t.plans):], p.once.Load()
 	target.Skipped = skipped
 	for i, plan := range t.plans {
 		target.Plans[i] = p.snapshotPlan(now, t, plan, jobs[i])
@@ -206,27 +219,26 @@ func (p *Poller) snapshotTarget(now time.Time, t *target) Target {
 	}
 	if t.planList != nil {
 		target.Calls = append(target.Calls, t.calls.plans.load())
-		target.PlanList = t.planListSnapshot(now, jobs[len(t.plans)])
-		target.PlanList.Fresh = target.PlanList.Fresh || p.once.Load() && target.PlanList.Failure == nil
+		target.PlanList = &PlanList{List: t.planList.snapshot(now, time.Duration(t.config.Discovery.Interval), once, lists[0])}
+		for _, plan := range t.plans {
+			if plan.info.Discovered {
+				target.PlanList.Wanted++
+			}
+		}
+		lists = lists[1:]
+	}
+	if t.gateways != nil {
+		target.Calls = append(target.Calls, t.calls.gateways.load())
+		target.Gateways = &GatewayList{List: t.gateways.snapshot(now, time.Duration(t.config.Gateways.Interval), once, lists[0])}
+		if target.Gateways.Fresh {
+			target.Gateways.Rows = t.gatewayRows()
+		}
 	}
 	return target
 }
 
-func (t *target) planListSnapshot(now time.Time, job schedule.JobState) *List {
-	l := &List{
-		Tried:       t.planList.tried,
-		SucceededAt: t.planList.succeededAt,
-		Failure:     t.planList.failure,
-		Fresh:       t.planList.fresh(now, time.Duration(t.config.Discovery.Interval)),
-		Due:         cmp.Or(job.Due, now),
-	}
-	for _, plan := range t.plans {
-		if plan.info.Discovered {
-			l.Wanted++
-		}
-	}
-	return l
-}
+// dueAt returns when a job is due. A reload may have just removed it.
+func dueAt(job schedule.JobState, now time.Time) time.Time { return cmp.Or(job.Due, now) }
 
 func (p *Poller) snapshotPlan(now time.Time, t *target, plan plan, job schedule.JobState) Plan {
 	state := plan.state.Load()
@@ -246,7 +258,7 @@ func (p *Poller) snapshotPlan(now time.Time, t *target, plan plan, job schedule.
 			Obstacle:      state.obstacle,
 			Idle:          state.idle,
 
-			Due:     cmp.Or(job.Due, now), // a reload has just removed the job
+			Due:     dueAt(job, now),
 			Running: job.Running,
 			Late:    job.Late,
 			Slow:    job.Slow,
@@ -265,12 +277,10 @@ func (p *Poller) snapshotPlan(now time.Time, t *target, plan plan, job schedule.
 }
 
 // withoutListed returns what is known of a plan once the list that it comes from
-// is too old to tell the plan's state. Its name stays: a plan keeps it.
+// is too old to tell the plan's state. Its name and resource group stay: a plan
+// keeps them.
 func (i *PlanInfo) withoutListed() *PlanInfo {
-	if i.Status == "" && i.AutoDownload == nil {
-		return i
-	}
 	stale := *i
-	stale.Status, stale.AutoDownload = "", nil
+	stale.Status, stale.AutoDownload, stale.DownloadGatewayID, stale.Expires = "", nil, "", time.Time{}
 	return &stale
 }

@@ -27,9 +27,11 @@ type target struct {
 	calls       *calls
 	// planList is nil if discovery is off.
 	planList *list[dbsapi.BackupPlan]
+	// gateways is nil if backup gateways are not listed.
+	gateways *list[dbsapi.BackupGateway]
 	plans    []plan
 	// jobs are the keys of the target's jobs: those of its plans in their order,
-	// then that of the list of plans. Every snapshot asks for them.
+	// then those of the lists of plans and gateways. Every snapshot asks for them.
 	jobs []string
 	// retired are the results of plans that the target polled under another
 	// identity, by ID, until the first list of plans has succeeded: what is listed
@@ -76,6 +78,12 @@ func (p *Poller) newTarget(s *state, c *config.Target, old *state) (*target, err
 	case t.planList == nil:
 		t.planList = &list[dbsapi.BackupPlan]{job: p.newListKey(id)}
 	}
+	switch {
+	case !c.Gateways.Enabled:
+		t.gateways = nil
+	case t.gateways == nil:
+		t.gateways = &list[dbsapi.BackupGateway]{job: p.newListKey(id)}
+	}
 	p.setPlans(t, before)
 	return t, nil
 }
@@ -86,7 +94,7 @@ func (p *Poller) newTarget(s *state, c *config.Target, old *state) (*target, err
 func (t *target) takeOver(before *target, sameHTTP bool) {
 	t.calls = before.calls
 	if t.config.SameIdentity(before.config) {
-		t.planList = before.planList
+		t.planList, t.gateways = before.planList, before.gateways
 		if sameHTTP {
 			t.client = before.client
 		}
@@ -116,7 +124,7 @@ func (p *Poller) observer(c *calls, quota config.Quota) func(dbsapi.Attempt) {
 // calls counts what a target has sent. It lives as long as the target is
 // configured.
 type calls struct {
-	tasks, plans callCounts
+	tasks, plans, gateways callCounts
 	// clockSkew is nil before the first answer.
 	clockSkew atomic.Pointer[time.Duration]
 }
@@ -129,16 +137,23 @@ type callCounts struct {
 }
 
 func newCalls() *calls {
+	counts := func(action string) callCounts {
+		return callCounts{action: action, failures: make([]atomic.Uint64, len(dbsapi.Reasons))}
+	}
 	return &calls{
-		tasks: callCounts{action: dbsapi.ActionDownloadTasks, failures: make([]atomic.Uint64, len(dbsapi.Reasons))},
-		plans: callCounts{action: dbsapi.ActionBackupPlans, failures: make([]atomic.Uint64, len(dbsapi.Reasons))},
+		tasks:    counts(dbsapi.ActionDownloadTasks),
+		plans:    counts(dbsapi.ActionBackupPlans),
+		gateways: counts(dbsapi.ActionBackupGateways),
 	}
 }
 
 func (c *calls) count(a dbsapi.Attempt) {
 	counts := &c.tasks
-	if a.Action == c.plans.action {
+	switch a.Action {
+	case c.plans.action:
 		counts = &c.plans
+	case c.gateways.action:
+		counts = &c.gateways
 	}
 	if a.Sent {
 		counts.requests.Add(1)
@@ -181,12 +196,15 @@ func (p *Poller) newListKey(id TargetID) string {
 
 // jobKeys makes the keys of a target's jobs.
 func (t *target) jobKeys() []string {
-	keys := make([]string, 0, len(t.plans)+1)
+	keys := make([]string, 0, len(t.plans)+2)
 	for _, plan := range t.plans {
 		keys = append(keys, t.id.planKey(plan.id))
 	}
 	if t.planList != nil {
 		keys = append(keys, t.planList.job)
+	}
+	if t.gateways != nil {
+		keys = append(keys, t.gateways.job)
 	}
 	return keys
 }
@@ -212,7 +230,10 @@ func (p *Poller) jobs(s *state) []schedule.Job {
 	var jobs []schedule.Job
 	for _, t := range s.targets {
 		if t.planList != nil {
-			jobs = append(jobs, p.planListJob(t))
+			jobs = append(jobs, p.planSource(t).job(t, t.planList))
+		}
+		if t.gateways != nil {
+			jobs = append(jobs, p.gatewaySource(t).job(t, t.gateways))
 		}
 		for _, plan := range t.plans {
 			jobs = append(jobs, p.pollJob(t, plan))

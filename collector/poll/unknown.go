@@ -24,13 +24,25 @@ var plainStatus = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,40}$`)
 
 func (u *unknownStatuses) log(logger log.Logger, planID string, raw []string) {
 	for _, status := range raw {
-		if !plainStatus.MatchString(status) {
-			status = "<redacted>"
-		}
-		if u.isNew(status) {
+		status = shownStatus(status)
+		if u.isNew("task " + status) {
 			level.Warn(logger).Log("msg", "Undocumented task status, such tasks count as unknown", "plan_id", planID, "status", status)
 		}
 	}
+}
+
+func (u *unknownStatuses) logGateway(logger log.Logger, id, raw string) {
+	status := shownStatus(raw)
+	if u.isNew("gateway " + status) {
+		level.Warn(logger).Log("msg", "Undocumented gateway status, such gateways count as unknown", "gateway_id", id, "status", status)
+	}
+}
+
+func shownStatus(raw string) string {
+	if !plainStatus.MatchString(raw) {
+		return "<redacted>"
+	}
+	return raw
 }
 
 func (u *unknownStatuses) isNew(status string) bool {

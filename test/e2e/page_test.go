@@ -66,7 +66,7 @@ func TestFigures(t *testing.T) {
 		plan("download_invalid_tasks", "dbsodd", `,reason="bad_time"`):                                          1,
 		plan("download_invalid_tasks", "dbsodd", `,reason="negative_duration"`):                                 1,
 		plan("download_tasks_hidden", "dbsodd", `,reason="age"`):                                                230,
-		plan("plan_info", "dbsodd", `,plan_name="orders",database_type=""`):                                     1,
+		plan("plan_info", "dbsodd", `,plan_name="orders",database_type="",resource_group_id=""`):                1,
 		task("duration_seconds", "dbsodd", "failed1", ""):                                                       3600,
 		task("status", "dbsodd", "strange1", `,status="unknown"`):                                               1,
 		task("created_timestamp_seconds", "dbsodd", "running1", ""):                                             seconds(ago(90 * time.Minute)),

@@ -268,7 +268,7 @@ func testArchive(t *testing.T, m *machine) {
 		if err != nil {
 			return err
 		}
-		return page.Is(`aliyun_dbs_plan_info{account="production",database_type="",plan_id="dbsqhnuhyw3abcd",plan_name="orders-mysql",region_id="cn-hangzhou"}`, 1)
+		return page.Is(`aliyun_dbs_plan_info{account="production",database_type="",plan_id="dbsqhnuhyw3abcd",plan_name="orders-mysql",region_id="cn-hangzhou",resource_group_id=""}`, 1)
 	})
 	m.run("systemctl", "stop", unit)
 }

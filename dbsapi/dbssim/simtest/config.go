@@ -40,6 +40,8 @@ type Target struct {
 	// Discovery has the lines of the discovery block, "enabled: true" among
 	// them; empty leaves the block out.
 	Discovery []string
+	// Gateways has those of the gateways block.
+	Gateways []string
 }
 
 // Plans returns the configuration of one target with these plans.
@@ -79,10 +81,14 @@ func (t Target) write(b *strings.Builder) {
 	for _, plan := range t.Plans {
 		line(6, "- {id: "+plan+"}")
 	}
-	if len(t.Discovery) > 0 {
-		line(4, "discovery:")
+	block := func(name string, keys []string) {
+		if len(keys) > 0 {
+			line(4, name+":")
+		}
+		for _, key := range keys {
+			line(6, key)
+		}
 	}
-	for _, key := range t.Discovery {
-		line(6, key)
-	}
+	block("discovery", t.Discovery)
+	block("gateways", t.Gateways)
 }
