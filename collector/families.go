@@ -166,7 +166,7 @@ var (
 		"Whether the plan downloads every new backup set automatically (1) or not (0). Only plans for which discovery has listed it.", planLabels...)
 
 	metricPlanExpiry = metrics.add(sectionDiscovery, "plan_expiry_timestamp_seconds", typeGauge,
-		"Unix time at which a prepaid plan expires; without a renewal, it then makes no backups and downloads none. Only plans for which discovery has listed it.", planLabels...)
+		"Unix time at which a prepaid plan expires; without a renewal, it then makes no backups. Only plans for which discovery has listed it.", planLabels...)
 
 	metricGatewayInfo = metrics.add(sectionGateways, "gateway_info", typeGauge,
 		"Backup gateway of the account in the region, always 1.", appendLabels(gatewayLabels, "gateway_name")...)

@@ -74,7 +74,7 @@ func TestGatewaysAndReadiness(t *testing.T) {
 	})
 }
 
-// What the list of plans says beside their names.
+// The list of plans also says their resource group and their expiry.
 func TestPlanFacts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		expires := time.Date(2000, 1, 8, 0, 0, 0, 0, time.UTC)

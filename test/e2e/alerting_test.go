@@ -47,6 +47,7 @@ targets:
     requests_per_second: 100
     credentials: {type: access_key, access_key_id: LTAI-key-mark, access_key_secret: access-key-secret-mark}
     discovery: {enabled: true, interval: 10s}
+    gateways: {enabled: true, interval: 10s}
     plans:
       - {id: dbsorders, name: orders}
       - {id: dbslate, max_success_age: 26h}
@@ -61,7 +62,7 @@ targets:
 
 // The plans of the two accounts.
 var (
-	hangzhouPlans = []string{"dbsorders", "dbslate", "dbsprecheck", "dbsstuck", "dbsodd", "dbsempty", "dbscut", "dbsdown", "dbssilent"}
+	hangzhouPlans = []string{"dbsorders", "dbslate", "dbsprecheck", "dbsstuck", "dbsodd", "dbsempty", "dbscut", "dbsdown", "dbssilent", "dbsblocked", "dbsexpiring"}
 	slowPlans     = []string{"dbsslow1", "dbsslow2", "dbsslow3"}
 )
 
@@ -75,6 +76,7 @@ func newAlerting(t *testing.T) *alerting {
 	for _, id := range hangzhouPlans {
 		a.plan(id, good()...)
 	}
+	a.gateway("ONLINE")
 	a.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Date", time.Now().Add(time.Duration(a.skew.Load())*time.Second).UTC().Format(http.TimeFormat))
 		a.api.ServeHTTP(w, r)
@@ -154,7 +156,18 @@ func readFile(t *testing.T, path string) string {
 
 // plan sets the download tasks of a plan of the first account.
 func (a *alerting) plan(id string, tasks ...dbssim.Task) {
-	a.api.SetPlan(dbssim.Plan{ID: id, Name: strings.TrimPrefix(id, "dbs"), Region: "cn-hangzhou", Status: "running", AutoDownload: true, Tasks: dbssim.Fixed(tasks...)})
+	a.setPlan(dbssim.Plan{ID: id, Tasks: dbssim.Fixed(tasks...)})
+}
+
+// setPlan sets a plan of the first account. It is a running one with automatic download.
+func (a *alerting) setPlan(p dbssim.Plan) {
+	p.Name, p.Region, p.Status, p.AutoDownload = strings.TrimPrefix(p.ID, "dbs"), "cn-hangzhou", "running", true
+	a.api.SetPlan(p)
+}
+
+// gateway sets the status of the first account's backup gateway.
+func (a *alerting) gateway(status string) {
+	a.api.SetGateway(dbssim.Gateway{ID: 160813, Name: "idc", Region: "cn-hangzhou", Status: status})
 }
 
 // aged is a task that was created some time ago and, in a final status, took an hour.

@@ -59,6 +59,33 @@ var faults = []fault{
 		},
 	},
 	{
+		name: "a gateway that is offline",
+		begin: func(a *alerting) {
+			a.setPlan(dbssim.Plan{ID: "dbsblocked", DownloadGatewayID: 160813, Tasks: dbssim.Fixed(append(good(),
+				aged("checking", "checking", time.Hour), aged("queued", "schedule", 3*time.Hour))...)})
+			a.gateway("OFFLINE")
+		},
+		end: func(a *alerting) {
+			a.gateway("ONLINE")
+			a.plan("dbsblocked", good()...)
+		},
+		want: []string{
+			"GatewayOffline dbsblocked", "DownloadQueuedTooLong dbsblocked, suppressed", "DownloadCheckingTooLong dbsblocked, suppressed",
+		},
+	},
+	{
+		name: "a plan that expires, and gateways that cannot be listed",
+		begin: func(a *alerting) {
+			a.setPlan(dbssim.Plan{ID: "dbsexpiring", Expires: time.Now().Add(3 * 24 * time.Hour), Tasks: dbssim.Fixed(good()...)})
+			a.api.SetFault("DescribeBackupGatewayList", dbssim.Failing(http.StatusForbidden, "Forbidden.RAM"))
+		},
+		end: func(a *alerting) {
+			a.api.ClearFault("DescribeBackupGatewayList")
+			a.plan("dbsexpiring", good()...)
+		},
+		want: []string{"PlanExpiring dbsexpiring", "ListFailing"},
+	},
+	{
 		name: "a slow API, a wrong clock and a bad configuration",
 		begin: func(a *alerting) {
 			for _, id := range slowPlans {
@@ -83,7 +110,7 @@ var faults = []fault{
 		},
 		end: func(a *alerting) { a.api.ClearFault(dbssim.Everything) },
 		// One alert for an account, and none that is heard for each of its plans.
-		want: append(ofPlans(slices.Concat(hangzhouPlans, slowPlans), "PollFailing %s, suppressed", "ListingStale %s, suppressed"), "CredentialsRejected auth", "CredentialsRejected auth"),
+		want: append(ofPlans(slices.Concat(hangzhouPlans, slowPlans), "PollFailing %s, suppressed", "ListingStale %s, suppressed"), "CredentialsRejected auth", "ListFailing, suppressed"),
 	},
 	{
 		// Each throttled answer pauses all plans of the account, so a few plans take

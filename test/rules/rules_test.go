@@ -59,6 +59,7 @@ func TestAlerts(t *testing.T) {
 		"DownloadTaskFailed": "warning", "DownloadPlanFailing": "1h critical", "DownloadPrecheckFailed": "15m warning",
 		"DownloadPausedTooLong": "warning", "DownloadRunningTooLong": "warning", "DownloadQueuedTooLong": "warning",
 		"DownloadCheckingTooLong": "warning", "DownloadOverdue": "1h critical", "DownloadAutoSilent": "1h warning",
+		"GatewayOffline": "10m critical", "PlanExpiring": "1h warning", "ListFailing": "30m warning",
 		"DownloadUnknownStatus": "10m info", "PlanEmpty": "1d info", "PollFailing": "15m warning", "ListingStale": "10m critical",
 		"CredentialsRejected": "5m critical", "Throttled": "15m warning", "ListingIncomplete": "1h info", "ClockSkew": "15m warning",
 		"PollsSkipped": "30m warning", "ConfigReloadFailed": "5m warning", "ExporterDown": "5m critical",

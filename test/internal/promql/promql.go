@@ -12,6 +12,7 @@ import (
 
 	"aliyun_dbs_exporter/collector"
 	"aliyun_dbs_exporter/collector/download"
+	"aliyun_dbs_exporter/collector/poll"
 	"aliyun_dbs_exporter/dbsapi"
 )
 
@@ -23,8 +24,14 @@ var (
 
 // Values that labels of a known set can have.
 var values = map[string][]string{
-	"status": slices.Concat(labelValues(download.NumStatuses), dbsapi.PlanStatuses),
+	"status": slices.Concat(labelValues(download.NumStatuses), dbsapi.PlanStatuses, gatewayStatuses),
 	"reason": slices.Concat(failures(), labelValues(download.NumInvalidReasons), []string{"age", "limit"}), // why a task is hidden
+}
+
+// gatewayStatuses are those of a backup gateway.
+var gatewayStatuses = []string{
+	string(poll.GatewayOnline), string(poll.GatewayOffline), string(poll.GatewayStopped), string(poll.GatewayUpgrading),
+	string(poll.GatewayUnknown),
 }
 
 // labelValues returns the label values of constants that count up from 0, by the number of them.
