@@ -6,11 +6,13 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"aliyun_dbs_exporter/dbsapi"
+	"aliyun_dbs_exporter/dbsapi/credentials"
 	"aliyun_dbs_exporter/dbsapi/dbssim"
 )
 
@@ -187,4 +189,70 @@ func TestPlanFacts(t *testing.T) {
 			t.Errorf("%+v is prepaid: %t", tt.plan, got)
 		}
 	}
+}
+
+// In the demo a gateway goes offline and comes back, and its downloads queue
+// meanwhile.
+func TestDemoGateway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := inMemoryClient(t, dbssim.Demo(time.Now()), dbsapi.Options{Credentials: credentials.NewStatic("demo", "demo-secret", "")})
+		var before demoState
+		for _, moment := range []struct {
+			wait           time.Duration
+			status         string
+			fewest, most   int // downloads that are queued
+			nothingStarted bool
+		}{
+			{time.Minute, dbsapi.GatewayOnline, 0, 1, false},
+			{90 * time.Second, dbsapi.GatewayOffline, 0, 1, false},
+			{13 * time.Minute, dbsapi.GatewayOffline, 7, 10, true},
+			{5 * time.Minute, dbsapi.GatewayOnline, 0, 1, false},
+		} {
+			time.Sleep(moment.wait)
+			now := demoStateOf(t, c)
+			if now.status != moment.status || now.queued < moment.fewest || now.queued > moment.most {
+				t.Errorf("%v later it is %+v", moment.wait, now)
+			}
+			if moment.nothingStarted && (now.finished != before.finished || now.running != before.running) {
+				t.Errorf("while it is offline, %+v became %+v", before, now)
+			}
+			before = now
+		}
+	})
+}
+
+// demoState is what the demo's gateway and the downloads through it do.
+type demoState struct {
+	status          string
+	queued, running int
+	finished        time.Time // the last one
+}
+
+func demoStateOf(t *testing.T, c *dbsapi.Client) (s demoState) {
+	t.Helper()
+	gateways, err := gatewaysOf(t, c, "cn-shanghai")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range gateways {
+		if g.ID == "160815" {
+			s.status = g.Status
+		}
+	}
+	tasks, err := all(c.DownloadTasks(t.Context(), dbsapi.TaskQuery{PlanID: "dbsdemobilling1"}, dbsapi.Pace{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, task := range tasks {
+		switch task.Status {
+		case dbsapi.StatusSchedule:
+			s.queued++
+		case dbsapi.StatusRunning:
+			s.running++
+		}
+		if task.Finished.After(s.finished) {
+			s.finished = task.Finished
+		}
+	}
+	return s
 }

@@ -67,7 +67,8 @@ func Demo(now time.Time) *Simulator {
 	keep := func(l Life, newest int) func(time.Time) []Task {
 		return l.History(NewestFirst, Retention{Newest: newest}).Tasks
 	}
-	return New(nil, Account{
+	billing.GatewayID, billing.Outages = demoGatewayOutages, demoOutages(now)
+	return New(nil, withGateways(now, Account{
 		AccessKeyID:     "demo",
 		AccessKeySecret: "demo-secret",
 		Plans: []Plan{
@@ -78,7 +79,7 @@ func Demo(now time.Time) *Simulator {
 			{ID: "dbsdemobilling1", Name: "billing-mysql", Region: "cn-shanghai", DatabaseType: "MySQL", AutoDownload: true, Tasks: keep(billing, 230)},
 			{ID: "dbsdemoledger01", Name: "ledger-mysql", Region: "cn-shanghai", DatabaseType: "MySQL", AutoDownload: true, Tasks: keep(ledger, 10_005)},
 		},
-	})
+	}))
 }
 
 // DemoServer serves the simulator of [Demo] on a loopback port.

@@ -74,6 +74,8 @@ func TestPanels(t *testing.T) {
 		"201 table Plans",
 		"202 state-timeline State of plans",
 		"203 timeseries Tasks by status",
+		"204 state-timeline State of gateways",
+		"205 table Gateways",
 		"300 row Waiting",
 		"301 timeseries Oldest in precheck",
 		"302 timeseries Oldest queued",

@@ -91,6 +91,7 @@ func plans() []panel {
 		colors := alarm(s.color)
 		listing = append(listing, column{expr: count, name: capital(s.word), unit: "none", width: 85, colors: &colors})
 	}
+	gatewayNow := namedGateway(gatewayState())
 	return []panel{
 		table(spec{
 			201, "Plans",
@@ -109,7 +110,32 @@ func plans() []panel {
 			12, 8, "none", "no listing yet",
 			[]query{{overPlans("sum by (status)", "aliyun_dbs_download_tasks", "", "status"), "{{status}}"}},
 		}, stacked, counting("tasks"), inStatusColors),
+		timeline(spec{
+			204, "State of gateways",
+			"Backup gateways of the accounts. Automatic downloads wait while their gateway is not online. Empty unless gateways is enabled in the exporter's configuration.",
+			12, 8, "none", "no gateway is listed",
+			[]query{{gatewayNow, "{{gateway_name}} {{gateway_id}}"}},
+		}, gatewayStates),
+		table(spec{
+			205, "Gateways",
+			"Every backup gateway with the age of its last heartbeat, and the plans with automatic download that it carries.",
+			12, 8, "none", "no gateway is listed", nil,
+		}, []column{
+			{label: "gateway_name", name: "Gateway", width: 150},
+			{label: "gateway_id", name: "Gateway ID", width: 110},
+			{label: "account", name: "Account", width: 100},
+			{label: "region_id", name: "Region", width: 110},
+			{expr: gatewayNow, name: "State", unit: "none", width: 100, codes: gatewayStates},
+			{expr: "time() - " + perGateway("aliyun_dbs_gateway_last_heartbeat_timestamp_seconds", ""), name: "Heartbeat age", unit: "s", width: 120},
+			{expr: carried(), name: "Plans", unit: "none", width: 70, empty: "0"},
+		}, "State", false),
 	}
+}
+
+// carried is how many plans with automatic download a gateway carries.
+func carried() string {
+	return fmt.Sprintf("count by (%s) (%s and on (%s) %s == 1)", gatewayLabels,
+		perPlanWhere("aliyun_dbs_plan_download_gateway_info", "", "gateway_id"), planLabels, perPlan("aliyun_dbs_plan_auto_download_enabled"))
 }
 
 // waiting shows tasks that make no progress.

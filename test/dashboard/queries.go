@@ -16,6 +16,8 @@ const (
 const (
 	planLabels = "account, region_id, plan_id"
 	taskLabels = planLabels + ", task_id"
+	// A gateway belongs to no plan.
+	gatewayLabels = "account, region_id, gateway_id"
 )
 
 // perPlan is the value of a metric by plan. It takes the maximum, since there may be two of a
@@ -40,6 +42,14 @@ func perTask(metric, match string) string {
 	return fmt.Sprintf("max by (%s) (%s)", taskLabels, where(metric, match))
 }
 
+// perGateway is the value of a metric by gateway.
+func perGateway(metric, match string) string {
+	if match != "" {
+		match = ", " + match
+	}
+	return fmt.Sprintf("max by (%s) (%s{%s%s})", gatewayLabels, metric, ofTargets, match)
+}
+
 // overPlans is an aggregate over what [perPlan] gives, so that no plan counts twice.
 func overPlans(aggregate, metric, match string, labels ...string) string {
 	return fmt.Sprintf("%s (%s)", aggregate, perPlanWhere(metric, match, labels...))
@@ -53,6 +63,11 @@ func grown(metric, window string) string {
 // named gives every plan its name. One info of each plan is taken, in case that a name has just changed.
 func named(expr string) string {
 	return fmt.Sprintf("(%s)\n* on (%s) group_left (plan_name) topk by (%s) (1, aliyun_dbs_plan_info{%s})", expr, planLabels, planLabels, ofPlans)
+}
+
+// namedGateway gives every gateway its name, as [named] does for plans.
+func namedGateway(expr string) string {
+	return fmt.Sprintf("(%s)\n* on (%s) group_left (gateway_name) topk by (%s) (1, aliyun_dbs_gateway_info{%s})", expr, gatewayLabels, gatewayLabels, ofTargets)
 }
 
 // code is a value that stands for a word, since Grafana draws and sorts numbers.
@@ -83,6 +98,24 @@ var states = []code{
 	{4, "", "not polled yet", "text"},
 	{5, "", "overdue", "yellow"},
 	{6, "", "good", "green"},
+}
+
+// gatewayStates are those of a backup gateway, with the words of the status page.
+var gatewayStates = []code{
+	{1, "offline", "offline", "red"},
+	{2, "stopped", "stopped", "dark-orange"},
+	{3, "unknown", "unknown", "purple"},
+	{4, "upgrading", "upgrading", "yellow"},
+	{5, "online", "online", "green"},
+}
+
+// gatewayState is the code of the present status of every gateway.
+func gatewayState() string {
+	parts := make([]string, len(gatewayStates))
+	for i, s := range gatewayStates {
+		parts[i] = fmt.Sprintf("%d * %s", s.value, perGateway("aliyun_dbs_gateway_status", fmt.Sprintf("status=%q", s.status)))
+	}
+	return strings.Join(parts, "\nor ")
 }
 
 // taskStatus is the code of the present status of every task.
