@@ -33,7 +33,7 @@ func situations(t *testing.T) *kit.Process {
 	plan := func(name string, tasks ...dbssim.Task) dbssim.Plan {
 		return dbssim.Plan{ID: "dbs" + name, Region: "cn-hangzhou", Tasks: dbssim.Fixed(tasks...)}
 	}
-	api := httptest.NewServer(dbssim.New(nil, dbssim.Account{AccessKeyID: "key", AccessKeySecret: "secret", Plans: []dbssim.Plan{
+	account := dbssim.Account{AccessKeyID: "key", AccessKeySecret: "secret", Plans: []dbssim.Plan{
 		plan("failed", ended("f2", "stop", time.Hour), ended("f1", "finish", day+time.Hour)),
 		plan("neverdone", ended("n1", "stop", 2*time.Hour)),
 		plan("precheck", open("p1", "init", time.Minute)),
@@ -42,7 +42,17 @@ func situations(t *testing.T) *kit.Process {
 		plan("empty"),
 		plan("waiting", open("w7", "checking", 5*time.Minute), open("w6", "schedule", 10*time.Minute), open("w5", "check_pass", 50*time.Minute),
 			open("w4", "running", 40*time.Minute), open("w3", "running", 30*time.Minute), open("w2", "pause", 5*time.Hour), ended("w1", "finish", 6*time.Hour)),
-	}}))
+	}}
+	for i, status := range []string{"ONLINE", "OFFLINE", "STOPPED", "UPGRADING", "DRAINING"} {
+		account.Gateways = append(account.Gateways, dbssim.Gateway{
+			ID: int64(i + 1), Name: "idc", Region: "cn-hangzhou", Status: status, Heartbeat: time.Now().Add(-time.Duration(i) * time.Hour),
+		})
+	}
+	account.Plans[0].AutoDownload, account.Plans[0].DownloadGatewayID = true, 1
+	account.Plans[1].AutoDownload, account.Plans[1].DownloadGatewayID = true, 2
+	account.Plans[2].AutoDownload, account.Plans[2].DownloadGatewayID = true, 2
+	account.Plans[3].DownloadGatewayID = 2 // downloaded by hand
+	api := httptest.NewServer(dbssim.New(nil, account))
 	t.Cleanup(api.Close)
 	p := kit.Start(t, kit.Options{Config: `
 task_series: {completed_within: 90m}
@@ -51,6 +61,8 @@ targets:
     region_id: cn-hangzhou
     endpoint: ` + api.URL + `
     credentials: {type: access_key, access_key_id: key, access_key_secret: secret}
+    discovery: {enabled: true}
+    gateways: {enabled: true}
     plans:
       - {id: dbsfailed, name: orders}
       - {id: dbsneverdone}
@@ -92,6 +104,10 @@ func TestValues(t *testing.T) {
 		{203, "A", []string{"status"}, map[string]float64{
 			"checking": 1, "init": 1, "check_pass": 1, "schedule": 1, "running": 2, "pause": 1, "stop": 3, "finish": 4, "unknown": 0,
 		}, 0},
+		{204, "A", []string{"gateway_id", "gateway_name"}, map[string]float64{"1 idc": 5, "2 idc": 1, "3 idc": 2, "4 idc": 4, "5 idc": 3}, 0},
+		{205, "A", []string{"gateway_id"}, map[string]float64{"1": 5, "2": 1, "3": 2, "4": 4, "5": 3}, 0},
+		{205, "B", []string{"gateway_id"}, map[string]float64{"1": 0, "2": hour, "3": 2 * hour, "4": 3 * hour, "5": 4 * hour}, 60},
+		{205, "C", []string{"gateway_id"}, map[string]float64{"1": 1, "2": 2}, 0},
 		{301, "A", []string{"plan_id"}, map[string]float64{"dbswaiting": hour / 12}, 60},
 		{302, "A", []string{"plan_id"}, map[string]float64{"dbswaiting": hour * 5 / 6}, 60},
 		{303, "A", []string{"plan_id"}, map[string]float64{"dbswaiting": 5 * hour}, 60},
