@@ -44,6 +44,26 @@ func TestGatewayListsAreCheap(t *testing.T) {
 	})
 }
 
+// After a failure the list is tried again with the next poll, and after a success
+// in its own interval.
+func TestGatewayListIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := gatewaySim(simGateway(160813, "idc-1", "ONLINE"))
+		sim.SetFault(dbsapi.ActionBackupGateways, dbssim.Failing(403, "Forbidden.RAM"))
+		f := newFixture(t, sim, withGateways("interval: 30m"))
+		f.run()
+		f.expect(map[string]string{"gateway_list_success" + target: "0"})
+		sim.ClearFault(dbsapi.ActionBackupGateways)
+		f.pass(90 * time.Second)
+		f.expect(map[string]string{"gateway_list_success" + target: "1"})
+		f.pass(2 * time.Minute) // the due time that followed the failure stands
+		succeeded := f.gatewayList().SucceededAt
+		if next := f.gatewayList().Due.Sub(succeeded); next < 15*time.Minute || next > 45*time.Minute {
+			t.Errorf("the next list is due after %v", next)
+		}
+	})
+}
+
 // The request budget has the lists of gateways in it.
 func TestBudgetOfGatewayLists(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

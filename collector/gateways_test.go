@@ -139,6 +139,9 @@ func TestGatewayListFails(t *testing.T) {
 		if len(lines) != 5 || !strings.Contains(lines[0], "reason=forbidden") || !strings.Contains(lines[0], advice) {
 			t.Errorf("logged %q", lines)
 		}
+		if got := f.gatewayList().Failure.Permission; got != "dbs:DescribeBackupGatewayList" {
+			t.Errorf("the missing permission is %q", got)
+		}
 		f.sim.ClearFault(dbsapi.ActionBackupGateways)
 		f.pass(time.Minute)
 		f.expect(map[string]string{
