@@ -70,15 +70,21 @@ func open(id, status string, age time.Duration) dbssim.Task {
 
 func healthy(t *testing.T) *exporter.Process {
 	a := newAPI(t,
-		dbssim.Plan{ID: "dbsorders01", Name: "orders-mysql", Region: "cn-hangzhou", DatabaseType: "MySQL", Status: "running", Tasks: dbssim.Fixed(
+		dbssim.Plan{ID: "dbsorders01", Name: "orders-mysql", Region: "cn-hangzhou", DatabaseType: "MySQL", Status: "running", AutoDownload: true, DownloadGatewayID: 1, Tasks: dbssim.Fixed(
 			open("e", "running", 40*time.Minute), ended("d", "finish", 3*time.Hour), ended("c", "finish", 27*time.Hour), ended("a", "stop", 70*time.Hour))},
 		dbssim.Plan{ID: "dbsusers01", Name: "users-mongodb", Region: "cn-hangzhou", DatabaseType: "MongoDB", Status: "running", Tasks: dbssim.Fixed(
 			open("h", "weird", time.Minute), open("g", "pause", time.Minute), open("f", "running", time.Minute), open("e", "schedule", time.Minute),
 			open("d", "check_pass", time.Minute), open("c", "checking", time.Minute), ended("b", "finish", 10*time.Minute), ended("a", "stop", 5*24*time.Hour))},
 		dbssim.Plan{ID: "dbsempty01", Name: "archive-oracle", Region: "cn-hangzhou", DatabaseType: "Oracle", Status: "running"},
 	)
-	p := exporter.Start(t, exporter.Options{Config: "targets:" + a.target("production", "cn-hangzhou") + "    discovery: {enabled: true}\n"})
+	for i, status := range []string{"OFFLINE", "ONLINE", "STOPPED", "UPGRADING", "DRAINING"} {
+		a.SetGateway(dbssim.Gateway{ID: int64(i + 1), Name: "idc-hangzhou", Region: "cn-hangzhou", Status: status, Heartbeat: time.Now().Add(-time.Hour)})
+	}
+	p := exporter.Start(t, exporter.Options{
+		Config: "targets:" + a.target("production", "cn-hangzhou") + "    discovery: {enabled: true}\n    gateways: {enabled: true}\n",
+	})
 	p.Ready()
+	says(t, p, "/", "Gateway offline.")
 	return p
 }
 
@@ -115,7 +121,9 @@ func failing(t *testing.T) *exporter.Process {
 	}
 	a.SetFault("dbscut", dbssim.WrongTotals(1, 7))
 	a.SetFault("DescribeBackupPlanList", dbssim.Failing(403, "NoPermission"))
+	a.SetFault("DescribeBackupGatewayList", dbssim.Failing(403, "NoPermission"))
 	config := "poll_interval: 3s\npoll_timeout: 1s\nstale_after: 1h\ntargets:" + a.target("production", "cn-hangzhou") + `    discovery: {enabled: true}
+    gateways: {enabled: true}
     plans:
       - {id: dbsfailed, name: orders-mysql}
       - {id: dbsprecheck, name: users-mongodb}
@@ -141,6 +149,7 @@ func failing(t *testing.T) *exporter.Process {
 		t.Fatalf("reload answers %d: %s", answer.Code, answer.Body)
 	}
 	says(t, p, "/?q=a-name", "as of <time")
+	says(t, p, "/", "dbs:DescribeBackupGatewayList")
 	return p
 }
 
