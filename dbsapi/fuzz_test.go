@@ -160,7 +160,7 @@ func checkGood(t *testing.T, status int, body string) {
 	if err != nil {
 		t.Fatalf("took something other than an object for a list: %v", err)
 	}
-	code := append(members["Code"], members["code"]...)
+	code := slices.Concat(members["Code"], members["code"])
 	hasItems, hasTotal := len(members["Items"]) == 1, len(members["TotalElements"]) == 1
 	success := isTrue(members["Success"])
 	switch {

@@ -118,7 +118,7 @@ func TestPlanMovesBetweenPages(t *testing.T) {
 		listedAt, polls := f.target().PlanList.SucceededAt, f.plan("dbsa").Poll.Polls
 		server.Store(&planList{plans: 150, total: 150, rows: last, slid: 1})
 		pass(2 * time.Second)
-		if l := f.target().PlanList; l.Failure != nil || l.SucceededAt == listedAt || time.Until(l.Due) > time.Minute {
+		if l := f.target().PlanList; l.Failure != nil || l.SucceededAt.Equal(listedAt) || time.Until(l.Due) > time.Minute {
 			t.Fatalf("the list is %+v", l)
 		}
 		server.Store(&planList{plans: 150, total: 150, rows: last})
