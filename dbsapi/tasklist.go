@@ -58,7 +58,7 @@ func (l *TaskList) Page(ctx context.Context, num, size int) (Page[DownloadTask],
 }
 
 // Task reads a task by its ID. It is not found if the API says so, answers
-// without it, or cannot look tasks up.
+// without it, or does not understand the request.
 func (l *TaskList) Task(ctx context.Context, id string) (task DownloadTask, found bool, err error) {
 	p := l.pager()
 	p.list = taskOperation(map[string]string{"BackupSetDownloadTaskId": id})
@@ -67,7 +67,7 @@ func (l *TaskList) Task(ctx context.Context, id string) (task DownloadTask, foun
 	l.read = p.read
 	if failure, ok := errors.AsType[*Error](err); ok {
 		switch failure.Reason {
-		case ReasonNotFound, ReasonInvalidRequest, ReasonServer, ReasonDecode, ReasonOther:
+		case ReasonNotFound, ReasonInvalidRequest:
 			return DownloadTask{}, false, nil
 		}
 	}

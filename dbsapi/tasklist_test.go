@@ -73,7 +73,7 @@ func TestTaskListTask(t *testing.T) {
 			e["Items"] = map[string]any{}
 			delete(e, "TotalElements")
 		}}},
-		{name: "lookups end in an error of the server", id: "task0002", fault: dbssim.Failing(http.StatusInternalServerError, "InternalError")},
+		{name: "lookups end in an error of the server", id: "task0002", fault: dbssim.Failing(http.StatusInternalServerError, "InternalError"), err: dbsapi.ReasonServer},
 		{name: "refused", id: "task0002", fault: dbssim.Failing(http.StatusForbidden, "NoPermission"), err: dbsapi.ReasonForbidden},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

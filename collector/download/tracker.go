@@ -86,8 +86,8 @@ type Tracker struct {
 	surplus int64
 	// truncated: the last full listing lacks rows.
 	truncated bool
-	// noLookups: a task was listed that could not be found by its ID. doubted is
-	// one that was not found in this poll.
+	// noLookups: tasks cannot be looked up by their IDs, or one was listed that was
+	// not found so. doubted is one that was not found in this poll.
 	noLookups bool
 	doubted   string
 	// fixedSize: the server does not send the page size that was asked for.
@@ -146,7 +146,7 @@ func (t *Tracker) visit(known *Builder, s Source) (*visit, error) {
 		v := newVisit(t, known, s)
 		err := v.run()
 		if errors.Is(err, errReadAll) {
-			t.doubted, t.fixedSize = v.notFound, v.fixedSize
+			t.doubted, t.fixedSize, t.noLookups = v.notFound, v.fixedSize, v.noLookups
 		}
 		if !errors.Is(err, errChanging) {
 			return v, err

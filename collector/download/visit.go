@@ -119,12 +119,20 @@ type page struct {
 }
 
 // ask sends the request for a page. The usual size may be what the server makes of
-// the largest one.
+// the largest one. A refusal may mean that the list has become too short for this
+// page, which the pages of a full listing tell.
 func (v *visit) ask(num, size int) (dbsapi.Page[dbsapi.DownloadTask], error) {
 	if size == v.size {
 		size = dbsapi.PageSize
 	}
-	return v.source.Page(num, size)
+	answer, err := v.source.Page(num, size)
+	if refused, ok := errors.AsType[*dbsapi.Error](err); ok {
+		switch refused.Reason {
+		case dbsapi.ReasonInvalidRequest, dbsapi.ReasonNotFound, dbsapi.ReasonDecode, dbsapi.ReasonOther:
+			err = errReadAll
+		}
+	}
+	return answer, err
 }
 
 // read asks for a page and takes its rows. Rows without an ID, and those that
@@ -195,9 +203,19 @@ func (v *visit) isSeen(place int32) bool {
 	return seen
 }
 
-// lookUp asks for a known task by its ID.
+// lookUp asks for a known task by its ID. An API that lists tasks and fails to
+// look one up is not asked again: a look-up that hangs would take the time of
+// every poll.
 func (v *visit) lookUp(place int32) (found bool, err error) {
 	task, found, err := v.source.Task(string(v.known.id(&v.known.records[place])))
+	if failed, ok := errors.AsType[*dbsapi.Error](err); ok {
+		switch failed.Reason {
+		case dbsapi.ReasonCredentials, dbsapi.ReasonAuth: // no request would have succeeded
+		default:
+			v.noLookups = true
+			return false, errReadAll
+		}
+	}
 	if found && err == nil {
 		v.take(&task, -1)
 	}

@@ -78,7 +78,7 @@ func (p *Poller) poll(ctx context.Context, t *target, plan plan, turns *schedule
 	list := t.taskList(ctx, plan.id, turns, budget)
 	before := plan.state.Load()
 	found, err := plan.tracker.Poll(t.conditions(plan.id, before), list)
-	if ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		return schedule.Outcome{} // the process or the target ends; that says nothing about the plan
 	}
 	if errors.Is(err, errDeferred) {
