@@ -108,9 +108,10 @@ type layout struct {
 // errReadAll ends an incremental poll that does not add up.
 var errReadAll = errors.New("the whole list must be read")
 
-// Poll reads what must be read. With an error, what the Tracker knows stays as
-// it was.
+// Poll reads what must be read. A poll that fails may have taken over changes
+// that it has read; the next one that succeeds returns their ends.
 func (t *Tracker) Poll(c Conditions, s Source) (Outcome, error) {
+	t.doubted = "" // of a poll that failed
 	if t.known != nil && !c.Full && !t.obstacle.ListsFully() {
 		out, err := t.readChanges(c, s)
 		if !errors.Is(err, errReadAll) {
