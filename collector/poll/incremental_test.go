@@ -96,7 +96,8 @@ func TestFullListingsAlways(t *testing.T) {
 	})
 }
 
-// The full listings of many plans are spread over their interval.
+// The full listings of many plans are spread over their interval, in which each
+// plan has one.
 func TestFullListingsAreSpread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var plans []dbssim.Plan
@@ -110,6 +111,7 @@ func TestFullListingsAreSpread(t *testing.T) {
 		f := newFixture(t, dbssim.New(nil, account(plans...)), c)
 		f.run()
 		pass(time.Minute)
+		fulls := make(map[string]int)
 		for range 30 {
 			since := time.Now()
 			pass(time.Minute)
@@ -117,10 +119,16 @@ func TestFullListingsAreSpread(t *testing.T) {
 			for _, p := range f.target().Plans {
 				if p.Poll.FullListingAt.After(since) {
 					n++
+					fulls[p.ID]++
 				}
 			}
 			if n > 10 {
 				t.Errorf("%d of 60 plans are listed in full within a minute", n)
+			}
+		}
+		for _, id := range ids {
+			if fulls[id] != 1 {
+				t.Errorf("plan %s is listed in full %d times in 30 minutes", id, fulls[id])
 			}
 		}
 	})
