@@ -1,8 +1,8 @@
-// Package download turns the rows of a plan's download tasks into what the
-// exporter shows of them: sums, the tasks that get series of their own, and
-// the downloads that have ended since the last poll.
+// Package download decides which pages and tasks of a plan's list a poll must
+// read, and turns rows into what the exporter shows of them: sums, the tasks that
+// get series of their own, and the downloads that have ended since the last poll.
 //
-// It computes only: no requests, no clock, no log.
+// It has no clock and no log, and its requests go through a [Source].
 package download
 
 import (

@@ -1,6 +1,7 @@
 // Package poll asks the API for the download tasks of backup plans, each plan in
-// its interval, and publishes what it found as snapshots. It decides who is
-// asked; package schedule decides when, and package download what rows mean.
+// its interval, and publishes what it found as snapshots. It decides which plans
+// are polled; package schedule decides when, and package download which pages and
+// tasks a poll reads and what the rows mean.
 package poll
 
 import (
