@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -14,8 +15,7 @@ import (
 func measureOrders(ctx context.Context, o *options) error {
 	const (
 		ended, open = 10_000, 5
-		// interval leaves an older exporter the time to list eight such plans in
-		// full on one core.
+		// interval leaves the time to list all eight plans in full on one core.
 		interval = 5 * time.Second
 		// fullListings is 30 polls, as half an hour is of the default minute.
 		fullListings = 30 * interval
@@ -31,15 +31,11 @@ func measureOrders(ctx context.Context, o *options) error {
 	// The first listings take a second each.
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute+length)
 	defer cancel()
-	c, err := o.withFullListings(ctx, config{
-		global:   fmt.Sprintf("poll_interval: %v\n", interval),
+	p, err := o.start(ctx, config{
+		global:   fmt.Sprintf("poll_interval: %v\nfull_listing_interval: %v\n", interval, fullListings),
 		target:   "    requests_per_second: 1000\n    max_concurrent_requests: 8\n",
 		endpoint: e.URL, plans: e.ids(),
-	}, fullListings)
-	if err != nil {
-		return err
-	}
-	p, err := o.start(ctx, c)
+	})
 	if err != nil {
 		return err
 	}
@@ -61,7 +57,20 @@ func measureOrders(ctx context.Context, o *options) error {
 			fmt.Printf("\nAfter %d polls of the plan %v, aliyun_dbs_poll_requests was not the number of requests that came.\n", w.disagree, w.order)
 		}
 	}
-	return nil
+	return inexact(watched)
+}
+
+// inexact returns an error if polls of a plan showed other values than its list
+// had. Without an order, a deletion may hide a new task until the next full
+// listing.
+func inexact(watched []*watchedPlan) error {
+	var errs []error
+	for _, w := range watched {
+		if w.exact < w.seen && !(w.changes && w.order == dbssim.Shuffled) {
+			errs = append(errs, fmt.Errorf("%d of %d polls of the plan %v showed other values than its list had", w.seen-w.exact, w.seen, w.order))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // plansByOrder returns a plan of each order that stays and one that changes.
@@ -110,9 +119,10 @@ type watchedPlan struct {
 	truth   content
 
 	begun bool
-	// polls and requests are the counts at the last observation.
-	polls    float64
-	requests int
+	// polls and requests are the counts at the last observation, fullAt is when
+	// the last full listing ended.
+	polls, fullAt float64
+	requests      int
 	// The successful polls that were seen, those of them with a full listing, those
 	// with exact values, those whose metric says other than what came, the
 	// requests of all and the most of one without a full listing.
@@ -132,14 +142,16 @@ func (w *watchedPlan) observe(page samples, e *endpoint) {
 	}
 	sent, _ := e.counts(w.id)
 	requests, one := sent-w.requests, polls == w.polls+1
-	w.polls, w.requests = polls, sent
+	fullAt, _ := page.ofPlan("aliyun_dbs_poll_last_full_listing_timestamp_seconds", w.id, "")
+	full := fullAt != w.fullAt
+	w.polls, w.requests, w.fullAt = polls, sent, fullAt
 	success, _ := page.ofPlan("aliyun_dbs_poll_success", w.id, "")
 	switch {
 	case !w.begun || !one:
 	case success == 0:
 		w.failed++
 	default:
-		w.count(page, requests)
+		w.count(page, requests, full)
 	}
 	w.begun = true
 	if w.changes {
@@ -148,11 +160,12 @@ func (w *watchedPlan) observe(page samples, e *endpoint) {
 	}
 }
 
-// count counts a successful poll of so many requests, which ended with a page.
-func (w *watchedPlan) count(page samples, requests int) {
+// count counts a successful poll of so many requests, which ended with a page;
+// full: it listed everything.
+func (w *watchedPlan) count(page samples, requests int, full bool) {
 	w.seen++
 	w.total += requests
-	if requests > w.pages()/2 {
+	if full {
 		w.full++
 	} else {
 		w.most = max(w.most, requests)
@@ -164,9 +177,6 @@ func (w *watchedPlan) count(page samples, requests int) {
 		w.disagree++
 	}
 }
-
-// pages returns how many requests a full listing takes.
-func (w *watchedPlan) pages() int { return int(w.truth.finished+w.truth.running)/100 + 1 }
 
 // String returns the plan's row of the table.
 func (w *watchedPlan) String() string {

@@ -37,22 +37,6 @@ func (c config) String() string {
 	return text.String()
 }
 
-// withFullListings sets how often a plan is listed in full, if the exporter has
-// other polls.
-func (o *options) withFullListings(ctx context.Context, c config, interval time.Duration) (config, error) {
-	with := c
-	with.global += fmt.Sprintf("full_listing_interval: %v\n", interval)
-	file, err := o.write(with)
-	if err != nil {
-		return c, err
-	}
-	err = exec.CommandContext(ctx, o.binary, "--config.check", "--config.file", file).Run()
-	if refused := (*exec.ExitError)(nil); errors.As(err, &refused) {
-		return c, nil // an older exporter, which lists in full at every poll
-	}
-	return with, err
-}
-
 func (o *options) write(c config) (string, error) {
 	file := filepath.Join(o.dir, "config.yml")
 	return file, os.WriteFile(file, []byte(c.String()), 0o600)

@@ -30,15 +30,11 @@ func measureQuota(ctx context.Context, o *options) error {
 	defer e.Close()
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(firstRound+o.polls)*minute)
 	defer cancel()
-	c, err := o.withFullListings(ctx, config{
-		global:   fmt.Sprintf("poll_interval: %v\n", minute),
+	p, err := o.start(ctx, config{
+		global:   fmt.Sprintf("poll_interval: %v\nfull_listing_interval: %v\n", minute, 30*minute),
 		target:   fmt.Sprintf("    requests_per_second: %d\n", rate*o.speed),
 		endpoint: e.URL, plans: e.ids(),
-	}, 30*minute)
-	if err != nil {
-		return err
-	}
-	p, err := o.start(ctx, c)
+	})
 	if err != nil {
 		return err
 	}
