@@ -27,8 +27,8 @@ const (
 
 // ErrIncomplete is yielded last by a listing that may lack rows: the server
 // repeated a page or went in circles, sent fewer rows than its total, the list
-// kept changing while it was read, or it exceeds 1,000 pages. The pages before it
-// are valid.
+// kept changing while it was read, or it exceeds 1,000 pages. The pages before
+// it are valid.
 var ErrIncomplete = errors.New("the listing may lack rows")
 
 // ErrChanging is an [ErrIncomplete]: the list kept changing while it was read.

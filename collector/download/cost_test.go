@@ -12,8 +12,8 @@ import (
 	"aliyun_dbs_exporter/collector/download"
 )
 
-// costs plays polls of a plan with a long history and 5 open tasks, compares each
-// with the truth, and returns their requests.
+// costs plays polls of a plan with a long history and 5 open tasks, compares
+// each with the truth, and returns their requests.
 func costs(t *testing.T, tr traits, polls, interval int, live func(*polled)) (requests []int) {
 	t.Helper()
 	tr.size, tr.allFinish = 100, true
