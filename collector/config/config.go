@@ -20,7 +20,7 @@ type Config struct {
 	PollTimeout Duration `yaml:"poll_timeout"`
 	// StaleAfter is the age at which a plan's last listing is withdrawn.
 	StaleAfter Duration `yaml:"stale_after"`
-	// IdlePollInterval is how often plans are polled none of whose tasks is
+	// IdlePollInterval is how often plans are polled while none of their tasks is
 	// expected to change. It is at least PollInterval.
 	IdlePollInterval Duration `yaml:"idle_poll_interval"`
 	// FullListingInterval is how often all tasks of a plan are read. The polls
