@@ -6,8 +6,8 @@ import "slices"
 const maxHalvings = 24
 
 // edge is a known task that was read: its place, and the position where it lies.
-// Between two edges, as many tasks are gone as the distance of their positions
-// is smaller than that of their expected ones.
+// If two edges are closer together than expected, the difference is how many
+// tasks between them were deleted.
 type edge struct {
 	place    int32
 	position int

@@ -39,13 +39,13 @@ func (m *model) sorted() []dbsapi.DownloadTask {
 	case shuffled:
 		slices.SortFunc(tasks, func(x, y *modelTask) int { return cmp.Compare(x.key, y.key) })
 	}
-	rows := make([]dbsapi.DownloadTask, 0, len(tasks)+m.repeated+m.nameless)
+	rows := make([]dbsapi.DownloadTask, 0, len(tasks)+m.repeated+m.withoutID)
 	for i, t := range tasks {
 		rows = append(rows, t.DownloadTask)
 		if t.twice {
 			rows = append(rows, t.DownloadTask)
 		}
-		if i < m.nameless {
+		if i < m.withoutID {
 			rows = append(rows, dbsapi.DownloadTask{Status: "finish", Created: ago(1001 * time.Hour), Finished: ago(1000 * time.Hour), DataBytes: 7})
 		}
 	}

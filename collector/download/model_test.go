@@ -43,8 +43,8 @@ type traits struct {
 	lie     int
 	capped  int
 	noTotal bool
-	// repeated tasks are listed twice, nameless rows have no ID.
-	repeated, nameless int
+	// repeated tasks are listed twice, withoutID rows have no ID.
+	repeated, withoutID int
 	// jitter, in milliseconds, makes creation times differ from the order of
 	// arrival; absent times are one in so many.
 	jitter, absent int

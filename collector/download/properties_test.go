@@ -186,7 +186,7 @@ func wrongTotals(t *traits, rng *rand.Rand) {
 	case 2:
 		t.repeated = 1 + rng.IntN(2)
 	case 3:
-		t.nameless = 1 + rng.IntN(2)
+		t.withoutID = 1 + rng.IntN(2)
 	case 4:
 		t.capped = 10 + rng.IntN(30)
 	case 5:

@@ -60,15 +60,15 @@ func TestFailedListsDoNotAddUp(t *testing.T) {
 
 // A list whose rows lost members in the place of plans takes no plan away.
 func TestDegradedRowsKeepPlans(t *testing.T) {
-	const nameless = "plan list is incomplete: 2 of its rows have no ID"
+	const withoutID = "plan list is incomplete: 2 of its rows have no ID"
 	tests := []struct {
 		name   string
 		change func(row map[string]any)
 		err    string
 	}{
-		{"empty", func(row map[string]any) { clear(row) }, nameless},
-		{"ID is null", func(row map[string]any) { row["BackupPlanId"] = nil }, nameless},
-		{"ID is an object", func(row map[string]any) { row["BackupPlanId"] = map[string]any{"Value": "dbsb"} }, nameless},
+		{"empty", func(row map[string]any) { clear(row) }, withoutID},
+		{"ID is null", func(row map[string]any) { row["BackupPlanId"] = nil }, withoutID},
+		{"ID is an object", func(row map[string]any) { row["BackupPlanId"] = map[string]any{"Value": "dbsb"} }, withoutID},
 		{"no status", func(row map[string]any) { delete(row, "BackupPlanStatus") }, ""},
 		{"status is null", func(row map[string]any) { row["BackupPlanStatus"] = nil }, ""},
 		{"status is an object", func(row map[string]any) { row["BackupPlanStatus"] = map[string]any{"Value": "running"} }, ""},

@@ -129,12 +129,12 @@ func (p *Poller) planSource(t *target) source[dbsapi.BackupPlan] {
 		pages: func(ctx context.Context, pace dbsapi.Pace) iter.Seq2[dbsapi.Page[dbsapi.BackupPlan], error] {
 			return t.client.BackupPlans(ctx, dbsapi.PlanQuery{Region: t.id.RegionID}, pace)
 		},
-		id:      func(row dbsapi.BackupPlan) string { return row.ID },
-		usable:  config.IsPlanID,
-		keep:    keptPlan,
-		known:   t.listedPlans(),
-		vague:   func(row dbsapi.BackupPlan) bool { return row.Status == "" },
-		tooMany: errTooManyPlans,
+		id:            func(row dbsapi.BackupPlan) string { return row.ID },
+		usable:        config.IsPlanID,
+		keep:          keptPlan,
+		known:         t.listedPlans(),
+		withoutStatus: func(row dbsapi.BackupPlan) bool { return row.Status == "" },
+		tooMany:       errTooManyPlans,
 		publish: func(r listed[dbsapi.BackupPlan]) {
 			p.update(t.id, func(now, before *target) bool {
 				if !before.planList.continues(t.planList) {
@@ -143,8 +143,8 @@ func (p *Poller) planSource(t *target) source[dbsapi.BackupPlan] {
 				now.planList = before.planList.next(r, time.Now())
 				p.setPlans(now, before)
 				logPlans(now, before)
-				if r.failure == nil && r.vague > 0 {
-					level.Warn(t.logger).Log("msg", "Plans are listed without a status, the last known one stays", "plans", r.vague)
+				if r.failure == nil && r.withoutStatus > 0 {
+					level.Warn(t.logger).Log("msg", "Plans are listed without a status, the last known one stays", "plans", r.withoutStatus)
 				}
 				return true
 			})

@@ -34,8 +34,8 @@ type source[T any] struct {
 	keep func(row, known T) T
 	// known are the rows of earlier lists.
 	known map[string]T
-	// vague reports whether a row lacks what matters; nil means that none does.
-	vague func(T) bool
+	// withoutStatus reports whether a row lacks a status; nil means that none does.
+	withoutStatus func(T) bool
 	// tooMany is the failure of a list of more than maxRows rows.
 	tooMany error
 	// publish takes over what a list has found.
@@ -45,12 +45,12 @@ type source[T any] struct {
 // listed is what one list has read.
 type listed[T any] struct {
 	rows map[string]T
-	// nameless counts rows without an ID: each is something that cannot be told.
-	// unusable counts rows with an ID that cannot be asked for or shown, vague those
-	// that lack what matters.
-	nameless, unusable, vague int
-	answered                  bool
-	failure                   *Failure
+	// withoutID counts rows without an ID, which cannot be identified. unusable
+	// counts rows with an ID that cannot be asked for or shown, withoutStatus those
+	// without a status.
+	withoutID, unusable, withoutStatus int
+	answered                           bool
+	failure                            *Failure
 }
 
 // job reads a target's list in its interval, and within a poll interval after a
@@ -106,7 +106,7 @@ func (s source[T]) read(ctx context.Context, pace dbsapi.Pace) (r listed[T], err
 		r.answered = true
 		if page.Number == 0 { // also if the list changed while it was read
 			clear(r.rows)
-			r.nameless, r.unusable, r.vague = 0, 0, 0
+			r.withoutID, r.unusable, r.withoutStatus = 0, 0, 0
 		}
 		for _, row := range page.Items {
 			if err := s.add(&r, row); err != nil {
@@ -123,14 +123,14 @@ func (s source[T]) add(r *listed[T], row T) error {
 	id := s.id(row)
 	switch _, again := r.rows[id]; {
 	case id == "":
-		r.nameless++
+		r.withoutID++
 	case !s.usable(id):
 		r.unusable++
 	case !again && len(r.rows) == maxRows:
 		return s.tooMany
 	default:
-		if s.vague != nil && s.vague(row) {
-			r.vague++
+		if s.withoutStatus != nil && s.withoutStatus(row) {
+			r.withoutStatus++
 		}
 		r.rows[id] = s.keep(row, s.known[id])
 	}
@@ -142,8 +142,8 @@ func (s source[T]) add(r *listed[T], row T) error {
 func (s source[T]) check(r listed[T], total int64) error {
 	found := len(r.rows)
 	switch {
-	case r.nameless > 0:
-		return fmt.Errorf("%s %w: %d of its rows have no ID", s.noun, errListIncomplete, r.nameless)
+	case r.withoutID > 0:
+		return fmt.Errorf("%s %w: %d of its rows have no ID", s.noun, errListIncomplete, r.withoutID)
 	case found == 0 && r.unusable > 0:
 		return fmt.Errorf("%s %w: none of its %d %ss has a usable ID", s.noun, errListIncomplete, r.unusable, s.noun)
 	case int64(found+r.unusable) < total:
