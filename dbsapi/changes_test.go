@@ -145,7 +145,7 @@ func TestPage(t *testing.T) {
 	}
 	var want []dbsapi.Page[dbsapi.DownloadTask]
 	for i := range 3 {
-		want = append(want, dbsapi.Page[dbsapi.DownloadTask]{Number: i, Requested: i, TotalElements: 230, TotalPages: 3, ServerTime: date})
+		want = append(want, dbsapi.Page[dbsapi.DownloadTask]{Number: i, Requested: i, TotalElements: 230, ServerTime: date})
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -44,10 +44,10 @@ type Page[T any] struct {
 	Requested int
 	// Items are the rows in the order of the API.
 	Items []T
-	// TotalElements and TotalPages are what the API says the whole list has, in
-	// this answer or the last one before it that says so, -1 if none does, or if
-	// more rows than TotalElements were read.
-	TotalElements, TotalPages int64
+	// TotalElements is how many rows the API says the whole list has, in this
+	// answer or the last one before it that says so, -1 if none does, or if more
+	// rows than that were read.
+	TotalElements int64
 	// ServerTime is the Date header of the answer, zero if there was none, or if
 	// it differs from the local time by over 15 minutes.
 	ServerTime time.Time
@@ -141,7 +141,7 @@ func (p *pager[T]) readList(ctx context.Context, last bool) error {
 		if len(items) > 0 || num == 0 {
 			page := Page[T]{
 				Number: num - repeated, Requested: num, Items: items,
-				TotalElements: progress.knownTotal(), TotalPages: progress.totalPages, ServerTime: a.serverTime,
+				TotalElements: progress.knownTotal(), ServerTime: a.serverTime,
 			}
 			if !p.yield(page, nil) {
 				return errStopped

@@ -41,9 +41,9 @@ func (l *TaskList) Pages(ctx context.Context) iter.Seq2[Page[DownloadTask], erro
 
 // Page reads the page of this number in a list of pages of size rows, which must
 // be one of [PageSizes]. A page beyond the end of the list is no error: servers
-// answer it without rows, or with those of another page. The totals are those of
-// the answer, -1 if it has none. Page 0 without rows is an error unless the list
-// has none.
+// answer it without rows, or with those of another page. The total is that of the
+// answer, -1 if it has none. Page 0 without rows is an error unless the list has
+// none.
 func (l *TaskList) Page(ctx context.Context, num, size int) (Page[DownloadTask], error) {
 	p := l.pager()
 	items, a, err := p.fetch(ctx, num, size)
@@ -53,7 +53,7 @@ func (l *TaskList) Page(ctx context.Context, num, size int) (Page[DownloadTask],
 	}
 	return Page[DownloadTask]{
 		Number: num, Requested: num, Items: items,
-		TotalElements: a.totalElements, TotalPages: a.totalPages, ServerTime: a.serverTime,
+		TotalElements: a.totalElements, ServerTime: a.serverTime,
 	}, nil
 }
 

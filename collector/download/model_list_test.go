@@ -87,7 +87,7 @@ func (m *model) request() {
 
 // page answers a request.
 func (m *model) page(num, size int) dbsapi.Page[dbsapi.DownloadTask] {
-	p := dbsapi.Page[dbsapi.DownloadTask]{Requested: num, TotalElements: -1, TotalPages: -1, ServerTime: m.now}
+	p := dbsapi.Page[dbsapi.DownloadTask]{Requested: num, TotalElements: -1, ServerTime: m.now}
 	rows := m.list()
 	if !m.noTotal {
 		p.TotalElements = int64(max(0, len(rows)+m.lie))
