@@ -15,7 +15,7 @@ type list[T any] struct {
 	// begins a list with another key, which knows nothing and is due at once.
 	job string
 	// rows are what is known, by ID: those of the last successful list, and those
-	// that a failed list after it has added.
+	// that failed lists after it have added.
 	rows map[string]T
 	// complete are the rows at the end of the last successful list, and lacked are
 	// those of them that it did not have.
@@ -37,7 +37,7 @@ const maxRows = 10_000
 
 // next returns what is known at the end of a list.
 func (l *list[T]) next(r listed[T], now time.Time) *list[T] {
-	next := l.failed(r.rows, r.failure)
+	next := l.failed(r)
 	if r.failure == nil {
 		next = l.succeeded(r.rows, now)
 	}
@@ -57,35 +57,50 @@ func (l *list[T]) succeeded(rows map[string]T, now time.Time) *list[T] {
 			lacked[id] = row
 		}
 	}
-	addRows(rows, lacked)
+	addRows(rows, lacked, maxRows)
 	return &list[T]{job: l.job, rows: rows, complete: rows, lacked: lacked, tried: true, succeededAt: now}
 }
 
 // failed removes no row of the last successful list, and adds those that were
-// read, as far as there is room. They replace what an earlier failed list has
-// added, so that lists that always fail do not add up.
-func (l *list[T]) failed(rows map[string]T, failure *Failure) *list[T] {
+// read. Rows that earlier failed lists have added stay as far as there is room:
+// this list may have ended before them.
+func (l *list[T]) failed(r listed[T]) *list[T] {
 	next := *l
-	next.failure, next.tried = failure, true
-	if len(rows) > 0 {
-		next.rows = make(map[string]T, len(l.complete))
-		maps.Copy(next.rows, l.complete)
-		addRows(next.rows, rows)
+	next.failure, next.tried = r.failure, true
+	if len(r.rows) > 0 {
+		isListed := func(id string, _ T) bool { _, listed := r.rows[id]; return listed }
+		earlier := maps.Clone(l.rows)
+		maps.DeleteFunc(earlier, isListed)
+		next.rows = maps.Clone(l.complete)
+		if next.rows == nil {
+			next.rows = make(map[string]T)
+		}
+		addRows(next.rows, r.rows, l.room(r))
+		addRows(next.rows, earlier, l.room(r))
 		next.lacked = maps.Clone(l.lacked)
-		maps.DeleteFunc(next.lacked, func(id string, _ T) bool { _, listed := rows[id]; return listed })
+		maps.DeleteFunc(next.lacked, isListed)
 	}
 	return &next
+}
+
+// room returns how many rows there may be after a failed list. Those that failed
+// lists add are no more than the rows that the API says exist: lists that always
+// fail would otherwise add up. A smaller total makes no room smaller, because a
+// list that is cut short may have none.
+func (l *list[T]) room(r listed[T]) int {
+	added := max(len(r.rows), int(min(r.total, maxRows)))
+	return min(max(len(l.rows), len(l.complete)+added), maxRows)
 }
 
 // unsettled reports whether the next list is to come soon: this one has failed, or
 // lacks rows that the next one may have.
 func (l *list[T]) unsettled() bool { return l != nil && (l.failure != nil || len(l.lacked) > 0) }
 
-// addRows adds rows to those that are known, in the order of their IDs, so that
-// the same ones find room every time.
-func addRows[T any](known, rows map[string]T) {
+// addRows adds rows to those that are known as far as there is room, in the order
+// of their IDs, so that the same ones find it every time. It replaces known ones.
+func addRows[T any](known, rows map[string]T, room int) {
 	for _, id := range slices.Sorted(maps.Keys(rows)) {
-		if _, ok := known[id]; ok || len(known) < maxRows {
+		if _, ok := known[id]; ok || len(known) < room {
 			known[id] = rows[id]
 		}
 	}

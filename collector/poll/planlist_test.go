@@ -31,33 +31,6 @@ func (f *fixture) listFailure() string {
 	return ""
 }
 
-// Lists that always fail do not add up: each adds its plans to those of the last
-// successful list, and one without plans changes nothing.
-func TestFailedListsDoNotAddUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t, dbssim.New(nil, account(discoverable("dbsa"), discoverable("dbsb"))), discovering("interval: 1m"))
-		f.run()
-		var lists atomic.Int64
-		f.sim.SetFault(dbsapi.ActionBackupPlans, dbssim.Fault{Envelope: func(e map[string]any) {
-			if e["TotalElements"] = 1000; e["PageNum"] == 0 {
-				planRows(e)[1]["BackupPlanId"] = fmt.Sprintf("dbsnew%d", lists.Add(1))
-			}
-		}})
-		for n := range int64(5) {
-			f.until(2*time.Minute, time.Second, func() bool { return lists.Load() > n })
-			pass(time.Second)
-			if got, want := f.ids(), fmt.Sprintf("dbsa dbsb dbsnew%d ", n+1); got != want {
-				t.Errorf("after %d failed lists, the plans are %s, want %s", n+1, got, want)
-			}
-		}
-		f.sim.SetFault(dbsapi.ActionBackupPlans, dbssim.Failing(403, "Forbidden.RAM"))
-		pass(2 * time.Minute)
-		if got := f.ids(); got != "dbsa dbsb dbsnew5 " {
-			t.Errorf("after a list without plans, the plans are %s", got)
-		}
-	})
-}
-
 // A list whose rows lost members in the place of plans takes no plan away.
 func TestDegradedRowsKeepPlans(t *testing.T) {
 	const withoutID = "plan list is incomplete: 2 of its rows have no ID"

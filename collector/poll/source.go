@@ -45,6 +45,8 @@ type source[T any] struct {
 // listed is what one list has read.
 type listed[T any] struct {
 	rows map[string]T
+	// total is the API's number of rows, negative if there is none.
+	total int64
 	// withoutID counts rows without an ID, which cannot be identified. unusable
 	// counts rows with an ID that cannot be asked for or shown, withoutStatus those
 	// without a status.
@@ -95,11 +97,10 @@ var errListIncomplete = errors.New("list is incomplete")
 // client accepts an empty list only if the API reports a total of zero.
 func (s source[T]) read(ctx context.Context, pace dbsapi.Pace) (r listed[T], err error) {
 	r.rows = make(map[string]T)
-	total := int64(0)
 	for page, err := range s.pages(ctx, pace) {
 		switch {
 		case errors.Is(err, dbsapi.ErrIncomplete):
-			return r, s.incomplete(r, total)
+			return r, s.incomplete(r)
 		case err != nil:
 			return r, err
 		}
@@ -113,9 +114,9 @@ func (s source[T]) read(ctx context.Context, pace dbsapi.Pace) (r listed[T], err
 				return r, err
 			}
 		}
-		total = page.TotalElements
+		r.total = page.TotalElements
 	}
-	return r, s.check(r, total)
+	return r, s.check(r)
 }
 
 // add takes a row. The error is that there are too many.
@@ -137,25 +138,24 @@ func (s source[T]) add(r *listed[T], row T) error {
 	return nil
 }
 
-// check judges the whole list by the API's total, which is negative if there is
-// none.
-func (s source[T]) check(r listed[T], total int64) error {
+// check judges the whole list by the API's total.
+func (s source[T]) check(r listed[T]) error {
 	found := len(r.rows)
 	switch {
 	case r.withoutID > 0:
 		return fmt.Errorf("%s %w: %d of its rows have no ID", s.noun, errListIncomplete, r.withoutID)
 	case found == 0 && r.unusable > 0:
 		return fmt.Errorf("%s %w: none of its %d %ss has a usable ID", s.noun, errListIncomplete, r.unusable, s.noun)
-	case int64(found+r.unusable) < total:
-		return s.incomplete(r, total)
+	case int64(found+r.unusable) < r.total:
+		return s.incomplete(r)
 	}
 	return nil
 }
 
 // incomplete is the failure of a list that lacks rows of the API's total.
-func (s source[T]) incomplete(r listed[T], total int64) error {
-	if total < 0 {
+func (s source[T]) incomplete(r listed[T]) error {
+	if r.total < 0 {
 		return fmt.Errorf("%s %w: it has %d %ss, of which the API gives no total", s.noun, errListIncomplete, len(r.rows), s.noun)
 	}
-	return fmt.Errorf("%s %w: it has %d of %d %ss", s.noun, errListIncomplete, len(r.rows), total, s.noun)
+	return fmt.Errorf("%s %w: it has %d of %d %ss", s.noun, errListIncomplete, len(r.rows), r.total, s.noun)
 }
