@@ -34,10 +34,10 @@ var defaultChain = []*chainSource{
 // file, ECS metadata and credentials URI. The first source that has credentials
 // gives them and stays the only one that the client asks, because the next source
 // may be another identity. For the same reason the search stops at a source that
-// is set up but does not answer, or of which a variable is missing, at a file that
-// is there but not readable, and at a credentials file without the profile: it may
-// be half written. It goes on if a source refuses, or nobody answers for the
-// metadata service.
+// is set up but does not answer, or of which a variable is missing, and at a file
+// that is there but not readable, or lacks the profile or a key of it: it may be
+// half written. It goes on if a source refuses, or nobody answers for the metadata
+// service.
 func (c *Client) Default() *Session {
 	return NewSession(func(ctx context.Context) (Credentials, error) {
 		if source := c.chosen.Load(); source != nil {

@@ -99,7 +99,7 @@ func TestDefaultChain(t *testing.T) {
 			"CLI profile that is not there",
 			[]func(*testing.T, string){oneProfile(cliKey("a")), func(t *testing.T, _ string) { t.Setenv("ALIBABA_CLOUD_PROFILE", "zzz") }, iniFile},
 			"",
-			noSource + "CLI profile: the profile is not there or lacks a key; credentials file: the profile is not there or lacks a key)",
+			noSource + "CLI profile: the profile is not there or lacks a key)",
 		},
 		{"half a CLI configuration", []func(*testing.T, string){
 			func(t *testing.T, home string) {

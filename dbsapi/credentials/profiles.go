@@ -35,6 +35,7 @@ const (
 // Faults of a profile.
 const (
 	causeBadProfile    = "the profile is not there or lacks a key"
+	causeUnknownMode   = "the profile's mode is not supported"
 	causeUnsafeProfile = "the profile's mode needs a person, runs commands or rewrites files"
 	causeCircle        = "the profiles build on each other in a circle"
 	causeBadConfig     = "the file is not readable"
@@ -90,7 +91,18 @@ func (c *Client) cliProfile() (fetch, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.openProfile(profiles, cmp.Or(os.Getenv("ALIBABA_CLOUD_PROFILE"), current), maxProfileChain)
+	name := cmp.Or(os.Getenv("ALIBABA_CLOUD_PROFILE"), current)
+	if slices.ContainsFunc(profiles, func(p cliProfile) bool { return p.Name == name && p.unconfigured() }) {
+		return nil, nil
+	}
+	return c.openProfile(profiles, name, maxProfileChain)
+}
+
+// unconfigured reports whether a profile is the one that the aliyun CLI writes
+// before anybody has given it keys. It is a state that may last, and any key makes
+// the profile one that is being set up.
+func (p cliProfile) unconfigured() bool {
+	return p == cliProfile{Name: "default", Mode: "AK"}
 }
 
 // parseCLIProfiles returns the profiles of the aliyun CLI and the name of the
@@ -122,11 +134,12 @@ func parseCLIProfiles(content []byte) (current string, profiles []cliProfile, er
 
 // openProfile returns how to fetch from a profile. A daemon must not run a
 // command (External) or rewrite the file (OAuth), and a login of CloudSSO ends
-// within a day. Depth bounds how many profiles may build on each other.
+// within a day. A profile that is not there or lacks a key may be half set up, so
+// it is no refusal. Depth bounds how many profiles may build on each other.
 func (c *Client) openProfile(all []cliProfile, name string, depth int) (fetch, error) {
 	i := slices.IndexFunc(all, func(p cliProfile) bool { return p.Name == name })
 	if i < 0 {
-		return nil, &Error{Cause: causeBadProfile, kind: refused}
+		return nil, &Error{Cause: causeBadProfile, kind: broken}
 	}
 	p := all[i]
 	hasKey := p.AccessKeyID != (secret{}) && p.AccessKeySecret != (secret{})
@@ -152,8 +165,10 @@ func (c *Client) openProfile(all []cliProfile, name string, depth int) (fetch, e
 		return c.ramRole(fetched{source}, p.role()), nil
 	case slices.Contains([]string{"External", "OAuth", "CloudSSO"}, p.Mode):
 		return nil, &Error{Cause: causeUnsafeProfile, kind: refused}
+	case !slices.Contains([]string{"", "AK", "StsToken", "RamRoleArn", "OIDC", "ChainableRamRoleArn"}, p.Mode):
+		return nil, &Error{Cause: causeUnknownMode, kind: broken}
 	}
-	return nil, &Error{Cause: causeBadProfile, kind: refused}
+	return nil, &Error{Cause: causeBadProfile, kind: broken}
 }
 
 // fetched is the source of a role that a profile builds on. It is asked at

@@ -109,3 +109,60 @@ func TestProfilesWithRoles(t *testing.T) {
 		})
 	}
 }
+
+// A CLI configuration that is half set up does not give the exporter the identity
+// of the next source, which it would keep when the profile is complete.
+func TestHalfSetCLIProfile(t *testing.T) {
+	without := func(mode, member string) string {
+		p := map[string]any{
+			"name": "a", "mode": mode, "access_key_id": "cli-key", "access_key_secret": secretMark, "sts_token": "x",
+			"ram_role_arn": podRole, "oidc_provider_arn": provider, "oidc_token_file": "/token",
+		}
+		delete(p, member)
+		return cli(p)
+	}
+	const half, cliKeys, iniKeys = "the profile is not there or lacks a key", "cli-key", "ini-key"
+	unconfigured := cliKey("default")
+	unconfigured["access_key_id"], unconfigured["access_key_secret"] = "", ""
+	unconfigured["region_id"], unconfigured["output_format"], unconfigured["language"] = "cn-hangzhou", "json", "en"
+	named := maps.Clone(unconfigured)
+	named["name"] = "a"
+	for name, tt := range map[string]struct{ text, first, then string }{
+		"AK without key ID":             {without("AK", "access_key_id"), half, cliKeys},
+		"AK without secret":             {without("AK", "access_key_secret"), half, cliKeys},
+		"AK without keys":               {cli(named), half, cliKeys},
+		"StsToken without token":        {without("StsToken", "sts_token"), half, cliKeys},
+		"RamRoleArn without role":       {without("RamRoleArn", "ram_role_arn"), half, cliKeys},
+		"OIDC without token file":       {without("OIDC", "oidc_token_file"), half, cliKeys},
+		"OIDC without provider":         {without("OIDC", "oidc_provider_arn"), half, cliKeys},
+		"role without source":           {without("ChainableRamRoleArn", ""), half, cliKeys},
+		"no mode":                       {without("", ""), half, cliKeys},
+		"mode that nobody knows":        {without("Ak", ""), "the profile's mode is not supported", cliKeys},
+		"no profiles":                   {`{"current":"a","profiles":[]}`, half, cliKeys},
+		"profiles are null":             {`{"current":"a","profiles":null}`, half, cliKeys},
+		"empty object":                  {`{}`, half, cliKeys},
+		"default before it is set up":   {cli(unconfigured), iniKeys, iniKeys},
+		"profile that needs somebody":   {without("CloudSSO", ""), iniKeys, iniKeys},
+		"profile that runs a command":   {without("External", ""), iniKeys, iniKeys},
+		"profile that rewrites itself":  {without("OAuth", ""), iniKeys, iniKeys},
+		"profile that builds on itself": {cli(map[string]any{"name": "a", "mode": "ChainableRamRoleArn", "source_profile": "a", "ram_role_arn": podRole}), iniKeys, iniKeys},
+	} {
+		t.Run(name, func(t *testing.T) {
+			home := chainHome(t)
+			put(t, home, ".aliyun/config.json", tt.text)
+			put(t, home, ".alibabacloud/credentials", "[default]\ntype = access_key\naccess_key_id = ini-key\naccess_key_secret = x\n")
+			c := newClient()
+			for _, want := range []string{tt.first, tt.then} {
+				cred, err := c.Default().Get(t.Context())
+				if err != nil {
+					if want = "default chain: no source has credentials (environment: not there; CLI profile: " + want + ")"; err.Error() != want {
+						t.Errorf("%v, want %s", err, want)
+					}
+				} else if cred.AccessKeyID() != want {
+					t.Errorf("got %s, want %s", cred.AccessKeyID(), want)
+				}
+				put(t, home, ".aliyun/config.json", cli(cliKey("a")))
+			}
+		})
+	}
+}
