@@ -157,7 +157,9 @@ func TestFileBecomesPipe(t *testing.T) {
 // Files of profiles are read at every renewal, so their size is bounded: the
 // bytes, and whatever takes more memory or time than its bytes.
 func TestLargeProfiles(t *testing.T) {
-	const large = "the file is larger than 64 KiB, 1,000 lines or 1,000 profiles)"
+	const largeCLI = "CLI profile: the file is larger than 512 KiB or 1,000 profiles)"
+	const largeIni = "credentials file: the file is larger than 64 KiB or 1,000 lines)"
+	const unreadable = "CLI profile: the file is not readable)"
 	const cliFile, iniFile = ".aliyun/config.json", ".alibabacloud/credentials"
 	const iniKey = "[default]\ntype = access_key\naccess_key_id = ini-key\naccess_key_secret = x\n"
 	iniLines := func(n int, format string) string {
@@ -172,22 +174,40 @@ func TestLargeProfiles(t *testing.T) {
 		text := cli(cliKey("a"))
 		return text + strings.Repeat(" ", n-len(text))
 	}
+	const cliBytes = 512 << 10
+	members := func(n int) string {
+		var b strings.Builder
+		for i := 0; b.Len() < n-20; i++ {
+			fmt.Fprintf(&b, `"%x":0,`, i)
+		}
+		return b.String()
+	}
 	cliFull := func(other string, n int) string {
 		return `{"current":"a","profiles":[` + strings.Repeat(other+",", n-1) +
 			`{"name":"a","mode":"AK","access_key_id":"cli-key","access_key_secret":"x"}]}`
 	}
 	for name, tt := range map[string]struct{ file, text, want string }{
-		"CLI file of 64 KiB":          {cliFile, cliPadded(64 << 10), "cli-key"},
-		"CLI file and a byte":         {cliFile, cliPadded(64<<10 + 1), "CLI profile: " + large},
-		"CLI file of 1 MiB":           {cliFile, cliPadded(1 << 20), "CLI profile: " + large},
+		"CLI file of 512 KiB":         {cliFile, cliPadded(cliBytes), "cli-key"},
+		"CLI file and a byte":         {cliFile, cliPadded(cliBytes + 1), largeCLI},
+		"CLI file of 1 MiB":           {cliFile, cliPadded(1 << 20), largeCLI},
 		"1,000 CLI profiles":          {cliFile, cliFull("{}", 1000), "cli-key"},
-		"1,001 CLI profiles":          {cliFile, cliFull("{}", 1001), "CLI profile: " + large},
-		"12,000 null CLI profiles":    {cliFile, cliFull("null", 12_000), "CLI profile: " + large},
-		"ini file of 1 MiB":           {iniFile, iniKey + "x = " + strings.Repeat("x", 1<<20), "credentials file: " + large},
+		"1,001 CLI profiles":          {cliFile, cliFull("{}", 1001), largeCLI},
+		"12,000 null CLI profiles":    {cliFile, cliFull("null", 12_000), largeCLI},
+		"170,000 empty CLI profiles":  {cliFile, cliFull("{}", 170_000), largeCLI},
+		"150 profiles of CloudSSO":    {cliFile, cliFull(`{"access_token":"`+strings.Repeat("x", 1500)+`","sts_token":"`+strings.Repeat("x", 1500)+`"}`, 150), "cli-key"},
+		"other members":               {cliFile, `{` + members(cliBytes-100) + cliFull("{}", 1)[1:], "cli-key"},
+		"other members of a profile":  {cliFile, cliFull(`{`+members(cliBytes-200)+`"mode":""}`, 2), "cli-key"},
+		"other list":                  {cliFile, `{"other":[` + strings.Repeat("{},", 170_000) + `0],` + cliFull("{}", 1)[1:], "cli-key"},
+		"deep list":                   {cliFile, `{"other":` + strings.Repeat("[", 200_000), unreadable},
+		"list of lists":               {cliFile, `{"profiles":` + strings.Repeat("[", 200_000), unreadable},
+		"profiles in an object":       {cliFile, `{"profiles":{"a":{}}}`, unreadable},
+		"numbers as profiles":         {cliFile, `{"profiles":[` + strings.Repeat("0,", 200_000) + `0]}`, unreadable},
+		"profiles without an end":     {cliFile, `{"profiles":[{},`, unreadable},
+		"ini file of 1 MiB":           {iniFile, iniKey + "x = " + strings.Repeat("x", 1<<20), largeIni},
 		"1,000 lines":                 {iniFile, iniLines(1000, "k%d = x\n"), "ini-key"},
 		"1,000 sections":              {iniFile, iniLines(1000, "[s%d]\n"), "ini-key"},
-		"1,001 lines":                 {iniFile, iniLines(1001, "k%d = x\n"), "credentials file: " + large},
-		"8,000 lines, with CR and LF": {iniFile, iniLines(8000, "%d=\r\n"), "credentials file: " + large},
+		"1,001 lines":                 {iniFile, iniLines(1001, "k%d = x\n"), largeIni},
+		"8,000 lines, with CR and LF": {iniFile, iniLines(8000, "%d=\r\n"), largeIni},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var before, after runtime.MemStats
@@ -197,7 +217,7 @@ func TestLargeProfiles(t *testing.T) {
 			if got := cred.AccessKeyID() + err; !strings.HasSuffix(got, tt.want) {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
-			if used := after.TotalAlloc - before.TotalAlloc; used > 8<<20 {
+			if used := after.TotalAlloc - before.TotalAlloc; used > 16<<20 {
 				t.Errorf("%d MiB were allocated", used>>20)
 			}
 		})

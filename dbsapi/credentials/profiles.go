@@ -18,15 +18,17 @@ import (
 )
 
 const (
-	// maxConfig bounds a file of profiles, which is read at every renewal. A
-	// profile has less than a kilobyte.
-	maxConfig = 64 << 10
-	// maxProfiles bounds the profiles of the aliyun CLI, which take much more
-	// memory than text, and maxLines the lines of a credentials file: the
-	// library needs the square of their number (64 KiB of short lines take
-	// about 1 s with ini 1.67.3, and 1,000 lines 10 ms).
+	// maxCLIConfig bounds the configuration of the aliyun CLI, which is read at
+	// every renewal. A profile of CloudSSO has about 3 kB, and there is one for
+	// each account of a company.
+	maxCLIConfig = 512 << 10
+	// maxProfiles bounds its profiles, which take much more memory than text.
 	maxProfiles = 1000
-	maxLines    = 1000
+	// maxCredentialsFile and maxLines bound the credentials file: the library
+	// needs the square of the number of lines (64 KiB of short ones take about
+	// 1 s with ini 1.67.3, and 1,000 lines 10 ms).
+	maxCredentialsFile = 64 << 10
+	maxLines           = 1000
 	// maxProfileChain bounds how many profiles may assume each other's
 	// roles.
 	maxProfileChain = 8
@@ -39,7 +41,8 @@ const (
 	causeUnsafeProfile = "the profile's mode needs a person, runs commands or rewrites files"
 	causeCircle        = "the profiles build on each other in a circle"
 	causeBadConfig     = "the file is not readable"
-	causeLargeConfig   = "the file is larger than 64 KiB, 1,000 lines or 1,000 profiles"
+	causeLargeCLI      = "the file is larger than 512 KiB or 1,000 profiles"
+	causeLargeFile     = "the file is larger than 64 KiB or 1,000 lines"
 )
 
 // cliProfile is a profile of the aliyun CLI.
@@ -80,12 +83,12 @@ func (p cliProfile) role() RoleOptions {
 
 // cliProfile opens the profile that the aliyun CLI would use.
 func (c *Client) cliProfile() (fetch, error) {
-	content, err := readConfig("ALIBABA_CLOUD_CONFIG_FILE", ".aliyun/config.json")
+	content, err := readConfig("ALIBABA_CLOUD_CONFIG_FILE", ".aliyun/config.json", maxCLIConfig)
 	switch {
 	case isTrue("ALIBABA_CLOUD_CLI_PROFILE_DISABLED"), errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case err != nil:
-		return nil, unusable(err)
+		return nil, unusable(err, causeLargeCLI)
 	}
 	current, profiles, err := parseCLIProfiles(content)
 	if err != nil {
@@ -113,24 +116,42 @@ func (p cliProfile) unconfigured() bool {
 // Unmarshal could repeat a piece of the file.
 func parseCLIProfiles(content []byte) (current string, profiles []cliProfile, err error) {
 	var config struct {
-		Current  string           `json:"current"`
-		Profiles []jsontext.Value `json:"profiles"`
+		Current  string      `json:"current"`
+		Profiles cliProfiles `json:"profiles"`
 	}
-	anyCase := json.MatchCaseInsensitiveNames(true)
-	switch {
-	case json.Unmarshal(content, &config, anyCase) != nil:
-		return "", nil, &Error{Cause: causeBadConfig}
-	case len(config.Profiles) > maxProfiles:
-		return "", nil, &Error{Cause: causeLargeConfig}
+	if err := json.Unmarshal(content, &config, json.MatchCaseInsensitiveNames(true)); err != nil {
+		return "", nil, unusable(err, causeLargeCLI)
 	}
-	profiles = make([]cliProfile, len(config.Profiles))
-	for i, text := range config.Profiles {
-		if json.Unmarshal(text, &profiles[i], anyCase) != nil {
-			return "", nil, &Error{Cause: causeBadConfig}
-		}
-	}
-	return config.Current, profiles, nil
+	return config.Current, config.Profiles, nil
 }
+
+// cliProfiles decodes no more than maxProfiles: a list of empty ones takes a
+// hundred times the memory of its text.
+type cliProfiles []cliProfile
+
+// UnmarshalJSONFrom takes one profile after the other.
+func (ps *cliProfiles) UnmarshalJSONFrom(in *jsontext.Decoder) error {
+	if in.PeekKind() == 'n' {
+		return in.SkipValue()
+	}
+	if token, err := in.ReadToken(); err != nil || token.Kind() != '[' {
+		return cmp.Or(err, errNotList)
+	}
+	for in.PeekKind() != ']' {
+		if len(*ps) == maxProfiles {
+			return errTooLarge
+		}
+		var p cliProfile
+		if err := json.UnmarshalDecode(in, &p); err != nil {
+			return err
+		}
+		*ps = append(*ps, p)
+	}
+	_, err := in.ReadToken()
+	return err
+}
+
+var errNotList = errors.New("it is not a list")
 
 // openProfile returns how to fetch from a profile. A daemon must not run a
 // command (External) or rewrite the file (OAuth), and a login of CloudSSO ends
@@ -182,14 +203,14 @@ func (fetched) ExpiresAt() time.Time                           { return time.Tim
 
 // iniProfile opens the profile in the credentials file that the SDKs share.
 func (c *Client) iniProfile() (fetch, error) {
-	content, err := readConfig("ALIBABA_CLOUD_CREDENTIALS_FILE", ".alibabacloud/credentials")
+	content, err := readConfig("ALIBABA_CLOUD_CREDENTIALS_FILE", ".alibabacloud/credentials", maxCredentialsFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, &Error{Cause: causeNotThere, kind: refused}
 	case err != nil:
-		return nil, unusable(err)
+		return nil, unusable(err, causeLargeFile)
 	case bytes.Count(content, []byte("\n")) > maxLines:
-		return nil, &Error{Cause: causeLargeConfig}
+		return nil, &Error{Cause: causeLargeFile}
 	}
 	file, err := ini.Load(content)
 	if err != nil || len(bytes.TrimSpace(content)) == 0 { // empty while somebody writes it
@@ -226,8 +247,8 @@ func (c *Client) iniProfile() (fetch, error) {
 // readConfig returns the content of a file of profiles. It reports that there
 // is none below a home that this user may not enter, such as one that systemd
 // hides.
-func readConfig(variable, name string) ([]byte, error) {
-	content, _, err := readRegular(configPath(variable, name), maxConfig)
+func readConfig(variable, name string, limit int64) ([]byte, error) {
+	content, _, err := readRegular(configPath(variable, name), limit)
 	pathErr, ok := errors.AsType[*fs.PathError](err)
 	hidden := ok && pathErr.Op == "stat" && errors.Is(err, fs.ErrPermission) && os.Getenv(variable) == ""
 	if hidden || errors.Is(err, syscall.ENOTDIR) {
@@ -236,10 +257,11 @@ func readConfig(variable, name string) ([]byte, error) {
 	return content, err
 }
 
-// unusable is the error of a file of profiles that is there and cannot be read.
-func unusable(err error) *Error {
+// unusable is the error of a file of profiles that is there and cannot be read,
+// or is too large.
+func unusable(err error, causeLarge string) *Error {
 	if errors.Is(err, errTooLarge) {
-		return &Error{Cause: causeLargeConfig}
+		return &Error{Cause: causeLarge}
 	}
 	return &Error{Cause: causeBadConfig}
 }
