@@ -103,7 +103,7 @@ func (t *target) listedPlans() map[string]dbsapi.BackupPlan {
 // discovered returns what a row of the list of plans says.
 func (t *target) discovered(row dbsapi.BackupPlan) *PlanInfo {
 	info := &PlanInfo{
-		Name:              row.Name,
+		Name:              download.LabelValue(row.Name),
 		DatabaseType:      row.DatabaseType,
 		ResourceGroupID:   row.ResourceGroupID,
 		Status:            row.Status,

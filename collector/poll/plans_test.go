@@ -1,6 +1,7 @@
 package poll_test
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -208,4 +209,34 @@ func TestFailedApply(t *testing.T) {
 			t.Error("polling has stopped")
 		}
 	})
+}
+
+// A filter matches the whole name of a plan, of which the label has a part. DBS
+// allows 128 characters, of up to 4 bytes each.
+func TestLongNames(t *testing.T) {
+	for name, char := range map[string]string{"3 bytes": "备", "4 bytes": "𠮷"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				prod, test, cut := discoverable("dbsprod"), discoverable("dbstest"), discoverable("dbscut")
+				prod.Name, test.Name = strings.Repeat(char, 123)+"-prod", strings.Repeat(char, 123)+"-test"
+				cut.Name = strings.Repeat("x", 511) + char + "-test"
+				f := newFixture(t, dbssim.New(nil, account(prod, test, cut)), discovering(`exclude: ".*-test"`))
+				f.run()
+				pass(time.Second)
+				if got := f.ids(); got != "dbscut dbsprod " {
+					t.Errorf("without -test, the plans are %s", got)
+				}
+				if got, want := f.plan("dbsprod").Info.Name, strings.Repeat(char, 256/len(char)); got != want {
+					t.Errorf("the name is %s, want %s", got, want)
+				}
+				for filter, want := range map[string]string{`include: ".*-prod"`: "dbsprod ", `include: "x{511}"`: "dbscut "} {
+					f.apply(discovering(filter))
+					pass(2 * time.Minute)
+					if got := f.ids(); got != want {
+						t.Errorf("with %s, the plans are %s, want %s", filter, got, want)
+					}
+				}
+			})
+		})
+	}
 }
