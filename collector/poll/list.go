@@ -23,8 +23,10 @@ type list[T any] struct {
 	// unusable counts the rows of the last list whose ID cannot be shown or asked
 	// for.
 	unusable int
-	// failure is why the last list failed, nil if it succeeded.
+	// failure is why the last list failed, nil if it succeeded. tooLong reports
+	// whether that is that it has more than maxRows rows.
 	failure *Failure
+	tooLong bool
 	// tried reports whether a list has ended, well or badly.
 	tried       bool
 	succeededAt time.Time
@@ -66,7 +68,7 @@ func (l *list[T]) succeeded(rows map[string]T, now time.Time) *list[T] {
 // this list may have ended before them.
 func (l *list[T]) failed(r listed[T]) *list[T] {
 	next := *l
-	next.failure, next.tried = r.failure, true
+	next.failure, next.tooLong, next.tried = r.failure, r.tooLong, true
 	if len(r.rows) > 0 {
 		isListed := func(id string, _ T) bool { _, listed := r.rows[id]; return listed }
 		earlier := maps.Clone(l.rows)
@@ -93,8 +95,11 @@ func (l *list[T]) room(r listed[T]) int {
 }
 
 // unsettled reports whether the next list is to come soon: this one has failed, or
-// lacks rows that the next one may have.
-func (l *list[T]) unsettled() bool { return l != nil && (l.failure != nil || len(l.lacked) > 0) }
+// lacks rows that the next one may have. One that is too long will be so again,
+// after 100 requests.
+func (l *list[T]) unsettled() bool {
+	return l != nil && !l.tooLong && (l.failure != nil || len(l.lacked) > 0)
+}
 
 // addRows adds rows to those that are known as far as there is room, in the order
 // of their IDs, so that the same ones find it every time. It replaces known ones.

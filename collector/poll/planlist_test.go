@@ -186,6 +186,32 @@ func TestTooManyPlans(t *testing.T) {
 	})
 }
 
+// A list that is too long comes again in its own interval: it takes 100 requests,
+// and fails again.
+func TestTooManyPlansKeepTheInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := new(planServer)
+		serve := func(plans int) {
+			server.Store(&planList{plans: plans, total: plans})
+			pass(time.Hour)
+		}
+		server.Store(&planList{plans: 200, total: 200})
+		f := newFixture(t, server, discovering("interval: 30m"))
+		f.run()
+		serve(100) // the last list may lack plans, so that the next one comes soon
+		serve(10_001)
+		before := f.target().Calls[1].Requests
+		pass(5 * time.Hour)
+		if sent := f.target().Calls[1].Requests - before; f.listFailure() == "" || sent != 10*101 {
+			t.Errorf("%d requests in 5 hours (%q)", sent, f.listFailure())
+		}
+		serve(100)
+		if got := f.listFailure(); got != "" {
+			t.Errorf("a list of 100 plans fails: %s", got)
+		}
+	})
+}
+
 // Little is kept of a list of plans, however long its texts are.
 func TestPlanListMemory(t *testing.T) {
 	const plans, perPlan = 2000, 2000 // 3000 bytes of text each

@@ -53,10 +53,12 @@ type listed[T any] struct {
 	withoutID, unusable, withoutStatus int
 	answered                           bool
 	failure                            *Failure
+	// tooLong reports whether the failure is that there are more than maxRows rows.
+	tooLong bool
 }
 
 // job reads a target's list in its interval, and within a poll interval after a
-// list that failed or lacks rows.
+// list that failed or lacks rows, unless it was too long.
 func (s source[T]) job(t *target, known *list[T]) schedule.Job {
 	every := s.interval
 	if known.unsettled() {
@@ -83,6 +85,7 @@ func (s source[T]) run(ctx context.Context, logger log.Logger, pace dbsapi.Pace)
 	if ctx.Err() != nil {
 		return schedule.Outcome{} // the process or the target ends
 	}
+	r.tooLong = errors.Is(err, s.tooMany)
 	if r.failure = newFailure(err); r.failure != nil {
 		level.Warn(logger).Log("msg", s.failed, "reason", r.failure.Reason, "err", r.failure.Text, "advice", r.failure.Advice)
 	}
