@@ -192,7 +192,7 @@ var (
 	metricCredentialsExpiry = metrics.add(sectionAPI, "credentials_expiry_timestamp_seconds", typeGauge,
 		"Unix time at which the current credentials expire. Absent if they do not expire or the expiry is unknown.", targetLabels...)
 	metricClockSkew = metrics.add(sectionAPI, "exporter_clock_skew_seconds", typeGauge,
-		"Date header of the API's last response minus the local time, with a resolution of one second. Absent before the first response.", targetLabels...)
+		"Date header of the API's last response minus the local time, with a resolution of one second. A difference of over 15 minutes counts only in an error response. Absent before the first response.", targetLabels...)
 	metricPollInterval = metrics.add(sectionAPI, "exporter_poll_interval_seconds", typeGauge,
 		"Longest configured time between two polls of a plan: idle_poll_interval, which is poll_interval unless it is set.")
 	metricPollsSkipped = metrics.add(sectionAPI, "polls_skipped_total", typeCounter,

@@ -25,7 +25,8 @@ type Attempt struct {
 	Duration time.Duration
 	// ServerTime is the Date header of the answer, with a precision of seconds,
 	// and LocalTime the local time at which it arrived. Both are zero if there
-	// was no answer with a date.
+	// was no answer with a date, or if a good answer has one that is over 15
+	// minutes off.
 	ServerTime, LocalTime time.Time
 	// Pause is what a throttled answer or HTTP 503 asks for, or a wait of the
 	// client's own choice where a throttled answer names none.
@@ -141,8 +142,11 @@ func (c *Client) send(
 		}
 		attempt.Pause = pauseAsked(failure, resp.Header, now)
 	}
-	if attempt.ServerTime.Sub(attempt.LocalTime).Abs() <= signatureLife {
+	switch skewed := attempt.ServerTime.Sub(attempt.LocalTime).Abs() > signatureLife; {
+	case !skewed:
 		a.serverTime = attempt.ServerTime
+	case failure == nil:
+		attempt.ServerTime, attempt.LocalTime = time.Time{}, time.Time{}
 	}
 	return a, cred, failure
 }

@@ -152,7 +152,8 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// The Date of a page counts if the server could have accepted the request then.
+// The Date of a page counts if the server could have accepted the request then,
+// that of a rejection always: it may say why.
 func TestServerTime(t *testing.T) {
 	epoch := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // the time in a synctest bubble
 	tests := []struct {
@@ -180,11 +181,22 @@ func TestServerTime(t *testing.T) {
 				if tt.counts {
 					want = tt.date
 				}
-				c := inMemoryClient(t, dated, dbsapi.Options{})
+				var o observer
+				c := inMemoryClient(t, dated, dbsapi.Options{Observe: o.observe})
 				for page, err := range c.DownloadTasks(t.Context(), dbsapi.TaskQuery{PlanID: testPlan}, dbsapi.Pace{}) {
 					if err != nil || page.ServerTime != want {
 						t.Errorf("time is %v and error %v, want %v", page.ServerTime, err, want)
 					}
+				}
+				if got := o.attempts[0]; !got.ServerTime.Equal(want) || got.LocalTime.IsZero() == tt.counts {
+					t.Errorf("the attempt is %+v, want %v", got, want)
+				}
+				sim.SetFault(testPlan, dbssim.Failing(400, "InvalidTimeStamp.Expired"))
+				if _, _, err := list(t.Context(), c); err == nil {
+					t.Error("the request was not rejected")
+				}
+				if got := o.attempts[len(o.attempts)-1]; !got.ServerTime.Equal(tt.date) || got.LocalTime.IsZero() {
+					t.Errorf("the rejected attempt is %+v, want %v", got, tt.date)
 				}
 			})
 		})
