@@ -67,7 +67,7 @@ func (v *visit) readLast() error {
 // readLastPage reads the page that ends the list. The last row is expected where
 // the known tasks end; the total of the answer says where it is.
 func (v *visit) readLastPage() (page, error) {
-	rows := len(v.known.records) + v.known.duplicates
+	rows := v.known.rows()
 	for range 2 {
 		size := v.lastSize(rows)
 		p, err := v.read(v.base+(rows-1)/size, size)

@@ -77,6 +77,9 @@ func (b *Builder) Add(rows []dbsapi.DownloadTask) {
 	}
 }
 
+// rows is how many rows the API sent.
+func (b *Builder) rows() int { return len(b.records) + b.duplicates }
+
 // maxUnknown bounds the undocumented statuses of a listing: they are logged.
 const maxUnknown = 8
 
@@ -97,7 +100,7 @@ func (b *Builder) Listing(total int64, truncated bool) (*Listing, error) {
 		return nil, ErrNoRows
 	}
 	l := &Listing{
-		Sums:    Sums{Rows: tasks + b.duplicates, Tasks: tasks, Total: total, Truncated: truncated},
+		Sums:    Sums{Rows: b.rows(), Tasks: tasks, Total: total, Truncated: truncated},
 		Unknown: slices.Sorted(slices.Values(b.unknown)),
 	}
 	l.Invalid[DuplicateID] = b.duplicates

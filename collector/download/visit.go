@@ -39,9 +39,14 @@ type visit struct {
 
 	// total is that of the pages, -1 before the first.
 	total int64
+	// requests counts those that were sent; most is how many a full listing sends.
+	requests, most int
 	// rows are those that were read, by ID.
 	rows []seenRow
 	byID map[string]int
+	// unsettled are those of rows that say what was known of unsettled tasks, and
+	// that have texts.
+	unsettled []int
 	// front is the position of the foremost row that belongs to the end at which
 	// tasks appear: what was read there takes the last places.
 	front int
@@ -58,7 +63,8 @@ type visit struct {
 type seenRow struct {
 	id string
 	record
-	// task has the texts of a row that says something new, or may; nil for others.
+	// task has the texts of a row that says something new, or whose texts may be
+	// new to the series; nil for others.
 	// The row itself would hold on to all of its answer.
 	task *Task
 	// raw is the status as the API sent it.
@@ -75,7 +81,8 @@ func newVisit(t *Tracker, known *Builder, s Source) *visit {
 	return &visit{
 		layout: t.layout, known: known, source: s, surplus: t.surplus,
 		noLookups: t.noLookups, fixedSize: t.fixedSize, turn: &t.turn,
-		total: -1, rows: make([]seenRow, 0, t.layout.size), byID: make(map[string]int, t.layout.size), front: math.MaxInt,
+		total: -1, most: (known.rows()-1)/t.layout.size + 1,
+		rows: make([]seenRow, 0, t.layout.size), byID: make(map[string]int, t.layout.size), front: math.MaxInt,
 	}
 }
 
@@ -122,6 +129,9 @@ type page struct {
 // the largest one. A refusal may mean that the list has become too short for this
 // page, which the pages of a full listing tell.
 func (v *visit) ask(num, size int) (dbsapi.Page[dbsapi.DownloadTask], error) {
+	if err := v.spend(); err != nil {
+		return dbsapi.Page[dbsapi.DownloadTask]{}, err
+	}
 	if size == v.size {
 		size = dbsapi.PageSize
 	}
@@ -133,6 +143,16 @@ func (v *visit) ask(num, size int) (dbsapi.Page[dbsapi.DownloadTask], error) {
 		}
 	}
 	return answer, err
+}
+
+// spend counts a request. A visit that has sent as many as a full listing, and as
+// a few deleted tasks take, gives up.
+func (v *visit) spend() error {
+	if v.requests >= max(v.most, maxHalvings) {
+		return errReadAll
+	}
+	v.requests++
+	return nil
 }
 
 // read asks for a page and takes its rows. Rows without an ID, and those that
@@ -178,7 +198,8 @@ func (v *visit) take(row *dbsapi.DownloadTask, position int) int {
 	}
 	s := seenRow{id: id, record: r, place: v.known.find(id), position: position}
 	s.same = s.place >= 0 && v.known.records[s.place].same(&r)
-	if !s.same || !v.known.records[s.place].is(settled) {
+	unsettled := s.same && !v.known.records[s.place].is(settled) && v.known.wants(&r)
+	if !s.same || unsettled {
 		task := r.taskWithTexts(id, row)
 		s.task, s.raw = &task, LabelValue(row.Status)
 	}
@@ -188,7 +209,28 @@ func (v *visit) take(row *dbsapi.DownloadTask, position int) int {
 		v.rows, v.byID[id] = append(v.rows, s), n
 	}
 	v.rows[n] = s
+	if unsettled {
+		v.unsettled = append(v.unsettled, n)
+		v.cutTexts()
+	}
 	return n
+}
+
+// cutTexts drops the texts of rows that are not urgent enough for series, as
+// [Builder.cutCandidates] does, so that a plan of which most tasks are unsettled
+// takes little memory.
+func (v *visit) cutTexts() {
+	limit := v.known.limits.MaxPerPlan
+	if len(v.unsettled) < 2*limit {
+		return
+	}
+	v.unsettled = slices.DeleteFunc(v.unsettled, func(n int) bool { return !v.rows[n].same || v.rows[n].task == nil })
+	slices.SortFunc(v.unsettled, func(x, y int) int { return byUrgency(v.rows[x].task, v.rows[y].task) })
+	kept := min(len(v.unsettled), limit+limit/4)
+	for _, n := range v.unsettled[kept:] {
+		v.rows[n].task = nil
+	}
+	v.unsettled = v.unsettled[:kept]
 }
 
 // rests reports whether a row is of a settled task that has not changed.
@@ -207,6 +249,9 @@ func (v *visit) isSeen(place int32) bool {
 // look one up is not asked again: a look-up that hangs would take the time of
 // every poll.
 func (v *visit) lookUp(place int32) (found bool, err error) {
+	if err := v.spend(); err != nil {
+		return false, err
+	}
 	task, found, err := v.source.Task(string(v.known.id(&v.known.records[place])))
 	if failed, ok := errors.AsType[*dbsapi.Error](err); ok {
 		switch failed.Reason {
