@@ -72,7 +72,7 @@ func TestStatus(t *testing.T) {
 		{"every state", everyStateConfig(), everyState},
 		{"every reason", everyReasonConfig(), everyReason},
 		{"schedule", simtest.Plans("", "dbsdue", "dbslate", "dbsnew", "dbsrunning", "dbsslow"), schedule},
-		{"cost", simtest.Plans("", "dbsa", "dbsb", "dbsc", "dbsd", "dbse", "dbsf"), cost},
+		{"cost", simtest.Plans("", "dbsa", "dbsb", "dbsc", "dbsd", "dbse", "dbsf", "dbsg"), cost},
 		{"discovery", discovering("pending", "successful", "stale", "failing", "failingstale", "neversuccessful"), discovery},
 		{"two accounts", simtest.Config{Targets: []simtest.Target{
 			{Account: "a", Plans: []string{"dbsa"}},
@@ -201,7 +201,7 @@ func schedule(s *poll.Snapshot) {
 // cost has a plan for each reason for which polls cost what they do.
 func cost(s *poll.Snapshot) {
 	for i, obstacle := range []download.Obstacle{
-		download.NoObstacle, download.OnePage, download.NoOrder, download.NoTotal, download.UnevenPages, download.Unsure,
+		download.NoObstacle, download.OnePage, download.NoOrder, download.NoTotal, download.UnevenPages, download.Unsettled, download.Unsure,
 	} {
 		p := &s.Targets[0].Plans[i]
 		polled(p, 11*time.Second, tasks())

@@ -97,6 +97,10 @@ var obstacles = []badge{
 		"Pages of the plan's list have different numbers of rows, so every poll reads all of it.",
 	},
 	{
+		string(download.Unsettled), "idle", "unsettled",
+		"Downloads that may still change are on so many pages of the plan's list that every poll reads all of it.",
+	},
+	{
 		string(download.Unsure), "idle", "unsure",
 		"The plan's list changed while it was read, or does not have as many rows as the API says, so the next poll reads all of it.",
 	},

@@ -97,7 +97,7 @@ func (t *Tracker) readAll(c Conditions, s Source) (Outcome, error) {
 	r.settle(t.known)
 	lay := r.arrange()
 	surplus := r.total - int64(r.named)
-	if r.changing && !r.fell && !r.uneven && lay.arrival != anywhere {
+	if r.changing && !r.fell && !r.uneven && lay.arrival != anywhere && !r.takesAllPages(lay) {
 		lay.phantoms = t.layout.phantoms
 		caughtUp, err := r.catchUp(t, lay, s)
 		switch {
@@ -142,7 +142,7 @@ func (r *reading) catchUp(t *Tracker, lay layout, s Source) (bool, error) {
 	return true, nil
 }
 
-// judge returns why the next polls cannot build on a full listing.
+// judge returns why the next polls do not build on a full listing, or save little.
 func (t *Tracker) judge(r *reading, lay layout, surplus int64) Obstacle {
 	switch {
 	case r.pages <= 1:
@@ -153,6 +153,8 @@ func (t *Tracker) judge(r *reading, lay layout, surplus int64) Obstacle {
 		return UnevenPages
 	case r.changing, surplus != 0 && surplus != t.surplus:
 		return Unsure
+	case r.takesAllPages(lay):
+		return Unsettled
 	case lay.arrival == anywhere:
 		return NoOrder
 	}

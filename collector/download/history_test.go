@@ -35,6 +35,8 @@ type polled struct {
 	// the last full listing began.
 	moving        bool
 	deletedBefore int
+	// noOrder: the last full listing found no order.
+	noOrder bool
 	// restarting: settled tasks change, so only full listings are right.
 	restarting bool
 }
@@ -51,6 +53,7 @@ func (p *polled) poll() (download.Outcome, error) {
 		p.fulls++
 		p.arrived, p.deleted = p.model.arrived, p.model.deleted
 		p.paired, p.deletedBefore = false, deleted
+		p.noOrder = out.Obstacle == download.NoOrder
 	}
 	p.paired = p.paired || p.model.arrived > arrived && p.model.deleted > deleted
 	return out, err
@@ -101,7 +104,7 @@ func (p *polled) check() error {
 // listing: tasks came and went between the requests of one poll, or a new one may
 // hide a deletion, because nothing tells where it appears.
 func (p *polled) hidden(out download.Outcome) bool {
-	noOrder := p.order == shuffled || out.Obstacle == download.NoOrder || p.absent > 0
+	noOrder := p.order == shuffled || p.noOrder || p.absent > 0
 	pair := noOrder && p.model.arrived > p.arrived && p.model.deleted > p.deleted
 	// A task that is modified while the list is read is read twice or not at all,
 	// and a deletion makes up for that.

@@ -46,5 +46,7 @@ func (r *record) settle(since, now int64) {
 
 // allSettled reports whether no task need be read with each poll.
 func (b *Builder) allSettled() bool {
-	return !slices.ContainsFunc(b.records, func(r record) bool { return !r.is(settled) })
+	return !slices.ContainsFunc(b.records, isUnsettled)
 }
+
+func isUnsettled(r record) bool { return !r.is(settled) }

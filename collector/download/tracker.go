@@ -55,6 +55,9 @@ const (
 	NoTotal Obstacle = "no_total"
 	// UnevenPages: pages before the last one have different numbers of rows.
 	UnevenPages Obstacle = "uneven_pages"
+	// Unsettled: every page has unsettled tasks, or must be read to reach a settled
+	// one, so that a full listing costs no more.
+	Unsettled Obstacle = "unsettled"
 	// Unsure: the list changed while it was read, or its total differs from what
 	// it lists and was not seen to do so twice.
 	Unsure Obstacle = "unsure"
@@ -133,6 +136,9 @@ func (t *Tracker) readChanges(c Conditions, s Source) (Outcome, error) {
 	l, err := t.known.Listing(v.total, t.truncated)
 	if err != nil || t.known.lacksTexts(l) {
 		return Outcome{}, errReadAll
+	}
+	if t.known.takesAllPages(t.layout) {
+		t.obstacle = Unsettled
 	}
 	return t.outcome(l, false), nil
 }

@@ -1,5 +1,7 @@
 package download
 
+import "slices"
+
 // readMissing asks for the settled tasks that should be at the end that was read
 // and are not. They are gone, unless the order is not what it seemed.
 func (v *visit) readMissing() error {
@@ -32,6 +34,29 @@ func (v *visit) readMissing() error {
 	return nil
 }
 
+// takesAllPages reports whether an incremental poll would read every page: each
+// one has unsettled tasks, or follows only pages that end with one, from the end at
+// which tasks appear. A full listing costs no more then, and decides more.
+func (b *Builder) takesAllPages(lay layout) bool {
+	if b.allSettled() {
+		return false
+	}
+	readsOn := lay.arrival != anywhere
+	for end := len(b.records); end > 0; {
+		start := (end - 1) / lay.size * lay.size
+		if lay.arrival == first {
+			start = max(0, end-lay.size)
+		}
+		page := b.records[start:end]
+		if !readsOn && !slices.ContainsFunc(page, isUnsettled) {
+			return false
+		}
+		readsOn = readsOn && isUnsettled(page[0])
+		end = start
+	}
+	return true
+}
+
 // readUnsettled reads the unsettled tasks that were not seen yet: by a page that
 // has several, else by ID.
 func (v *visit) readUnsettled() error {
@@ -41,11 +66,7 @@ func (v *visit) readUnsettled() error {
 			places = append(places, int32(place))
 		}
 	}
-	groups := v.byPage(places)
-	if len(groups) > v.listed()/v.size {
-		return errReadAll
-	}
-	for _, group := range groups {
+	for _, group := range v.byPage(places) {
 		if len(group) > 1 || v.noLookups {
 			if err := v.readPageOf(group[0]); err != nil {
 				return err

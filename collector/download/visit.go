@@ -125,36 +125,6 @@ type page struct {
 	rows  int
 }
 
-// ask sends the request for a page. The usual size may be what the server makes of
-// the largest one. A refusal may mean that the list has become too short for this
-// page, which the pages of a full listing tell.
-func (v *visit) ask(num, size int) (dbsapi.Page[dbsapi.DownloadTask], error) {
-	if err := v.spend(); err != nil {
-		return dbsapi.Page[dbsapi.DownloadTask]{}, err
-	}
-	if size == v.size {
-		size = dbsapi.PageSize
-	}
-	answer, err := v.source.Page(num, size)
-	if refused, ok := errors.AsType[*dbsapi.Error](err); ok {
-		switch refused.Reason {
-		case dbsapi.ReasonInvalidRequest, dbsapi.ReasonNotFound, dbsapi.ReasonDecode, dbsapi.ReasonOther:
-			err = errReadAll
-		}
-	}
-	return answer, err
-}
-
-// spend counts a request. A visit that has sent as many as a full listing, and as
-// a few deleted tasks take, gives up.
-func (v *visit) spend() error {
-	if v.requests >= max(v.most, maxHalvings) {
-		return errReadAll
-	}
-	v.requests++
-	return nil
-}
-
 // read asks for a page and takes its rows. Rows without an ID, and those that
 // repeat one of the same page, say nothing.
 func (v *visit) read(num, size int) (page, error) {
@@ -243,28 +213,6 @@ func (v *visit) rests(n int) bool {
 func (v *visit) isSeen(place int32) bool {
 	_, seen := v.byID[string(v.known.id(&v.known.records[place]))]
 	return seen
-}
-
-// lookUp asks for a known task by its ID. An API that lists tasks and fails to
-// look one up is not asked again: a look-up that hangs would take the time of
-// every poll.
-func (v *visit) lookUp(place int32) (found bool, err error) {
-	if err := v.spend(); err != nil {
-		return false, err
-	}
-	task, found, err := v.source.Task(string(v.known.id(&v.known.records[place])))
-	if failed, ok := errors.AsType[*dbsapi.Error](err); ok {
-		switch failed.Reason {
-		case dbsapi.ReasonCredentials, dbsapi.ReasonAuth: // no request would have succeeded
-		default:
-			v.noLookups = true
-			return false, errReadAll
-		}
-	}
-	if found && err == nil {
-		v.take(&task, -1)
-	}
-	return found, err
 }
 
 // leave notes that a known task is not where it was, and reports whether that is

@@ -29,7 +29,7 @@ func (s *state) budgets() map[config.Quota]Budget {
 				every := t.pollInterval(state)
 				needs[quota] += s.requestsPerPoll(state, every) * float64(interval) / float64(every)
 				switch state.obstacle {
-				case download.NoOrder, download.NoTotal, download.UnevenPages:
+				case download.NoOrder, download.NoTotal, download.UnevenPages, download.Unsettled:
 					b.Obstacles[state.obstacle]++
 				}
 			} else {
@@ -48,8 +48,8 @@ func (s *state) budgets() map[config.Quota]Budget {
 }
 
 // requestsPerPoll returns what the polls of a plan cost on average: what the last
-// poll that read what had changed did, and the share of full listings. Before the
-// first such poll, one request is assumed.
+// poll did that no full listing was due for, and the share of full listings. Before
+// the first such poll, one request is assumed.
 func (s *state) requestsPerPoll(plan *planState, every time.Duration) float64 {
 	all := float64(requestsFor(plan.listing.Rows))
 	if s.config.FullListingInterval == 0 || plan.obstacle.ListsFully() {

@@ -96,6 +96,50 @@ func TestFullListingsAlways(t *testing.T) {
 	})
 }
 
+// The budget counts polls that list fully though no full listing is due, and says
+// why they do.
+func TestBudgetOfPollsThatListFully(t *testing.T) {
+	waiting := longHistory(1000)
+	for i := range waiting {
+		waiting[i].Status, waiting[i].Finished = "schedule", time.Time{}
+	}
+	for _, tt := range []struct {
+		name     string
+		arriving bool
+		list     *dbssim.History
+		sent     uint64 // in 10 minutes
+		needed   int
+		obstacle download.Obstacle
+	}{
+		{"all tasks wait", false, dbssim.NewHistory(dbssim.NewestFirst, dbssim.Retention{}, waiting...), 110, 11, download.Unsettled},
+		{"new tasks in a list without an order", true, dbssim.NewHistory(dbssim.Shuffled, dbssim.Retention{}, longHistory(1000)...), 120, 12, download.NoOrder},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sim := dbssim.New(nil, account(dbssim.Plan{ID: "dbsa", Tasks: tt.list.Tasks}))
+				f := newFixture(t, sim, simtest.Plans("full_listing_interval: 10h", "dbsa"))
+				f.run()
+				pass(10*time.Second + time.Minute)
+				before := f.target().Calls[0].Requests
+				for n := range 10 {
+					if tt.arriving {
+						at := time.Now()
+						tt.list.Put(dbssim.Task{ID: fmt.Sprintf("new%d", n), Status: "finish", Created: at.Add(-time.Second), Finished: at})
+					}
+					pass(time.Minute)
+				}
+				if sent := f.target().Calls[0].Requests - before; sent != tt.sent {
+					t.Errorf("%d requests in 10 minutes, want %d", sent, tt.sent)
+				}
+				b := f.target().Budget
+				if b.Needed != tt.needed || b.Obstacles[tt.obstacle] != 1 || f.plan("dbsa").Poll.Obstacle != tt.obstacle {
+					t.Errorf("the budget is %+v", b)
+				}
+			})
+		})
+	}
+}
+
 // The full listings of many plans are spread over their interval, in which each
 // plan has one.
 func TestFullListingsAreSpread(t *testing.T) {

@@ -27,8 +27,8 @@ type planState struct {
 	// requests is how many the last poll sent.
 	requests int
 	// listedAt is when the last full listing ended. obstacle is why polls save
-	// nothing or little, and changesCost what the last poll that did not read all
-	// tasks sent.
+	// nothing or little, and changesCost what the last poll sent that no full
+	// listing was due for, even if it read all tasks.
 	listedAt    time.Time
 	obstacle    download.Obstacle
 	changesCost int
@@ -77,7 +77,8 @@ func (p *Poller) poll(ctx context.Context, t *target, plan plan, turns *schedule
 	budget := dbsapi.NewBudget(time.Duration(t.global.PollTimeout))
 	list := t.taskList(ctx, plan.id, turns, budget)
 	before := plan.state.Load()
-	found, err := plan.tracker.Poll(t.conditions(plan.id, before), list)
+	conditions := t.conditions(plan.id, before)
+	found, err := plan.tracker.Poll(conditions, list)
 	if err != nil && ctx.Err() != nil {
 		return schedule.Outcome{} // the process or the target ends; that says nothing about the plan
 	}
@@ -92,7 +93,7 @@ func (p *Poller) poll(ctx context.Context, t *target, plan plan, turns *schedule
 	if next.failure = newFailure(err); next.failure != nil {
 		next.failures++
 	} else {
-		next.take(found)
+		next.take(found, conditions.Full)
 		p.finished(t.id, found.Ends)
 		p.unknown.log(t.logger, plan.id, found.Listing.Unknown)
 	}
@@ -101,13 +102,15 @@ func (p *Poller) poll(ctx context.Context, t *target, plan plan, turns *schedule
 	return schedule.Outcome{Answered: list.answered, TimedOut: next.failure.timedOut(), Idle: next.idle}
 }
 
-// take takes over what a poll that has just ended has found.
-func (s *planState) take(found download.Outcome) {
+// take takes over what a poll that has just ended has found. due: a full listing
+// was due.
+func (s *planState) take(found download.Outcome, due bool) {
 	s.listing, s.succeededAt = found.Listing, s.endedAt
 	s.obstacle, s.idle = found.Obstacle, found.Idle
 	if found.Full {
 		s.listedAt = s.endedAt
-	} else {
+	}
+	if !due {
 		s.changesCost = s.requests
 	}
 	s.finished += uint64(found.Ends.Finished)
