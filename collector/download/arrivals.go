@@ -1,6 +1,10 @@
 package download
 
-import "aliyun_dbs_exporter/dbsapi"
+import (
+	"slices"
+
+	"aliyun_dbs_exporter/dbsapi"
+)
 
 // readArrivals reads the end of the list at which tasks appear, and on up to a
 // settled task that has not changed. A list ordered by modification puts others
@@ -125,4 +129,30 @@ func (v *visit) nothingBeyond(p page) error {
 		}
 	}
 	return nil
+}
+
+// readFarArrivals reads the far end of a list where tasks seem to appear there too.
+// The total does not tell of a new task if another one was deleted.
+func (v *visit) readFarArrivals() error {
+	if !v.bothEnds || v.front == 0 {
+		return nil
+	}
+	if err := v.readFarPage(); err != nil {
+		return err
+	}
+	for i := range v.rows {
+		if s := &v.rows[i]; s.place < 0 && s.position < v.front {
+			return errReadAll
+		}
+	}
+	return nil
+}
+
+// appearedLate reports whether a new task has ended that was created before the
+// last poll, which must have been elsewhere in the list until it ended.
+func (v *visit) appearedLate() bool {
+	lastPoll := v.known.now.UnixMilli()
+	return slices.ContainsFunc(v.rows, func(s seenRow) bool {
+		return s.place < 0 && s.status.Terminal() && s.created != 0 && s.created < lastPoll
+	})
 }

@@ -96,6 +96,7 @@ func (t *Tracker) readAll(c Conditions, s Source) (Outcome, error) {
 	}
 	r.settle(t.known)
 	lay := r.arrange()
+	lay.bothEnds = r.appearFar(lay, t.layout.bothEnds)
 	surplus := r.total - int64(r.named)
 	if r.changing && !r.fell && !r.uneven && lay.arrival != anywhere && !r.takesAllPages(lay) {
 		lay.phantoms = t.layout.phantoms

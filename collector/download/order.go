@@ -57,3 +57,27 @@ func arrivalEnd(list []record, pageSize int) arrival {
 	}
 	return last
 }
+
+// appearFar reports whether tasks seem to appear at the far end too, where they
+// stay until they end, as in a list by finish time that has unfinished tasks last:
+// the unsettled task that was created last is there. If there are no unsettled
+// tasks to tell by, it is as it was before.
+func (b *Builder) appearFar(lay layout, before bool) bool {
+	if lay.arrival == anywhere {
+		return false
+	}
+	newest := -1
+	for place, r := range b.records {
+		if isUnsettled(r) && (newest < 0 || r.created > b.records[newest].created) {
+			newest = place
+		}
+	}
+	arrivals := max(0, len(b.records)-lay.size)
+	switch {
+	case newest >= arrivals:
+		return false
+	case newest < 0 || newest >= lay.size:
+		return before
+	}
+	return before || slices.ContainsFunc(b.records[arrivals:], func(r record) bool { return r.created < b.records[newest].created })
+}

@@ -106,6 +106,8 @@ type layout struct {
 	base, size int
 	// phantoms is the API's total minus the rows that it sends.
 	phantoms int64
+	// bothEnds: tasks seem to appear at the far end too, see [Builder.appearFar].
+	bothEnds bool
 }
 
 // errReadAll ends an incremental poll that does not add up.
@@ -130,6 +132,7 @@ func (t *Tracker) readChanges(c Conditions, s Source) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
+	t.layout.bothEnds = t.layout.bothEnds || v.appearedLate()
 	t.known.begin(c.Limits, c.Now)
 	t.uncounted.join(v.commit(&t.ends))
 	t.ends.end(t.known)

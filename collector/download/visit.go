@@ -89,7 +89,7 @@ func newVisit(t *Tracker, known *Builder, s Source) *visit {
 // run reads until all adds up. The error is errReadAll or errChanging if it does
 // not, or that of a request.
 func (v *visit) run() error {
-	steps := []func() error{v.readArrivals, v.readMissing, v.readUnsettled, v.findGone}
+	steps := []func() error{v.readArrivals, v.readMissing, v.readFarArrivals, v.readUnsettled, v.findGone}
 	if v.arrival == anywhere {
 		steps = []func() error{v.readTurn, v.readUnsettled}
 	}
