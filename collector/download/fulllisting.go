@@ -120,7 +120,7 @@ func (t *Tracker) readAll(c Conditions, s Source) (Outcome, error) {
 	if r.lacksTexts(l) && t.obstacle == NoObstacle {
 		t.obstacle = Unsure
 	}
-	t.known, t.layout, t.surplus, t.truncated = r.Builder, lay, surplus, r.truncated
+	t.known, t.layout, t.limits, t.surplus, t.truncated = r.Builder, lay, c.Limits, surplus, r.truncated
 	return t.outcome(l, true), nil
 }
 

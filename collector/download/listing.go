@@ -20,6 +20,11 @@ type Limits struct {
 	MaxPerPlan int
 }
 
+// below reports whether other limits may show tasks that these do not.
+func (l Limits) below(other Limits) bool {
+	return l.CompletedWithin < other.CompletedWithin || l.MaxPerPlan < other.MaxPerPlan
+}
+
 // Listing is what a successful poll found. It must not be changed.
 type Listing struct {
 	Sums

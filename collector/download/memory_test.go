@@ -163,7 +163,7 @@ func TestMemoryOfATask(t *testing.T) {
 func TestFloodOfNewTasks(t *testing.T) {
 	before := heapAlloc()
 	var ends download.Ends
-	for n := range 5 {
+	for n := range 3 {
 		update(&ends, now.Add(time.Duration(n)*time.Minute), finished(n*longest, longest)...)
 	}
 	if grown := heapAlloc() - before; grown > 16<<20 {

@@ -87,6 +87,9 @@ type Tracker struct {
 	obstacle  Obstacle
 	// surplus is the API's total minus the distinct IDs of the last full listing.
 	surplus int64
+	// limits are those of the last full listing. Once they have been raised, tasks
+	// over them get series with the next one: else all plans would list at once.
+	limits Limits
 	// truncated: the last full listing lacks rows.
 	truncated bool
 	// noLookups: tasks cannot be looked up by their IDs, or one was listed that was
@@ -137,7 +140,7 @@ func (t *Tracker) readChanges(c Conditions, s Source) (Outcome, error) {
 	t.uncounted.join(v.commit(&t.ends))
 	t.ends.end(t.known)
 	l, err := t.known.Listing(v.total, t.truncated)
-	if err != nil || t.known.lacksTexts(l) {
+	if err != nil || !t.limits.below(c.Limits) && t.known.lacksTexts(l) {
 		return Outcome{}, errReadAll
 	}
 	if t.known.takesAllPages(t.layout) {

@@ -140,40 +140,88 @@ func TestBudgetOfPollsThatListFully(t *testing.T) {
 	}
 }
 
-// The full listings of many plans are spread over their interval, in which each
-// plan has one.
+// The full listings of many plans are spread over their interval, also
+// after reloads and outages.
 func TestFullListingsAreSpread(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(f *fixture, c simtest.Config)
+	}{
+		{"nothing happens", func(*fixture, simtest.Config) {}},
+		{"a shorter interval", func(f *fixture, c simtest.Config) {
+			pass(29 * time.Minute)
+			c.Top = "poll_interval: 3m\nfull_listing_interval: 20m"
+			f.apply(c)
+		}},
+		{"higher limits", func(f *fixture, c simtest.Config) {
+			c.Top = "poll_interval: 3m\ntask_series: {enabled: true, completed_within: 9000h, max_per_plan: 150}"
+			f.apply(c)
+		}},
+		{"an outage", func(f *fixture, _ simtest.Config) {
+			f.sim.SetFault(dbssim.Everything, dbssim.Failing(403, "NoPermission"))
+			pass(50 * time.Minute)
+			f.sim.ClearFault(dbssim.Everything)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var plans []dbssim.Plan
+				var ids []string
+				for i := range 16 { // each poll takes a hundred times as long under the race detector
+					id := fmt.Sprintf("dbs%d", i)
+					plans, ids = append(plans, dbssim.Plan{ID: id, Tasks: dbssim.Fixed(longHistory(100)...)}), append(ids, id)
+				}
+				c := simtest.Plans("poll_interval: 3m\nfull_listing_interval: 30m", ids...)
+				c.Targets[0].Rate = 5
+				f := newFixture(t, dbssim.New(nil, account(plans...)), c)
+				f.run()
+				pass(3 * time.Minute)
+				tt.change(f, c)
+				changed := time.Now()
+				for range 30 {
+					since := time.Now()
+					pass(time.Minute)
+					n := 0
+					for _, p := range f.target().Plans {
+						if p.Poll.FullListingAt.After(since) {
+							n++
+						}
+					}
+					if n > 5 {
+						t.Errorf("%d of 16 plans are listed in full within a minute", n)
+					}
+				}
+				pass(3 * time.Minute)
+				for _, p := range f.target().Plans {
+					if !p.Poll.FullListingAt.After(changed) {
+						t.Errorf("plan %s is not listed in full", p.ID)
+					}
+				}
+			})
+		})
+	}
+}
+
+// Tasks over a limit that was raised get series with the next full listing of
+// their plan.
+func TestRaisedLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var plans []dbssim.Plan
-		var ids []string
-		for i := range 60 {
-			id := fmt.Sprintf("dbs%d", i)
-			plans, ids = append(plans, dbssim.Plan{ID: id, Tasks: dbssim.Fixed(longHistory(200)...)}), append(ids, id)
-		}
-		c := simtest.Plans("full_listing_interval: 30m", ids...)
-		c.Targets[0].Rate = 20
-		f := newFixture(t, dbssim.New(nil, account(plans...)), c)
+		sim := dbssim.New(nil, account(dbssim.Plan{ID: "dbsa", Tasks: dbssim.Fixed(longHistory(200)...)}))
+		f := newFixture(t, sim, simtest.Plans("task_series: {enabled: true, completed_within: 9000h, max_per_plan: 20}", "dbsa"))
 		f.run()
 		pass(time.Minute)
-		fulls := make(map[string]int)
-		for range 30 {
-			since := time.Now()
-			pass(time.Minute)
-			n := 0
-			for _, p := range f.target().Plans {
-				if p.Poll.FullListingAt.After(since) {
-					n++
-					fulls[p.ID]++
-				}
+		f.apply(simtest.Plans("task_series: {enabled: true, completed_within: 9000h, max_per_plan: 90}", "dbsa"))
+		listed := f.plan("dbsa").Poll.FullListingAt
+		f.until(31*time.Minute, time.Second, func() bool {
+			p := f.plan("dbsa")
+			if n := len(p.Listing.Series); n < 20 || n > 25 && p.Poll.FullListingAt.Equal(listed) {
+				t.Fatalf("%d tasks are kept before the full listing", n)
 			}
-			if n > 10 {
-				t.Errorf("%d of 60 plans are listed in full within a minute", n)
-			}
-		}
-		for _, id := range ids {
-			if fulls[id] != 1 {
-				t.Errorf("plan %s is listed in full %d times in 30 minutes", id, fulls[id])
-			}
+			return p.Poll.FullListingAt.After(listed)
+		})
+		pass(10 * time.Minute)
+		if l := f.plan("dbsa").Listing; len(l.Series) != 90 || l.Hidden != (download.Hidden{Limit: 115}) {
+			t.Errorf("%d tasks are kept, hidden are %+v", len(l.Series), l.Hidden)
 		}
 	})
 }

@@ -58,9 +58,9 @@ func TestLookUpsFail(t *testing.T) {
 					return lookUp
 				}), simtest.Plans("", "dbsa"))
 				f.run()
-				pass(2*time.Hour + time.Second)
+				pass(45*time.Minute + time.Second)
 				p := f.plan("dbsa")
-				if p.Poll.Polls < 110 || p.Poll.Failures != tt.failures || p.Listing == nil || p.Listing.Tasks != 305 {
+				if p.Poll.Polls < 40 || p.Poll.Failures != tt.failures || p.Listing == nil || p.Listing.Tasks != 305 {
 					t.Errorf("%+v", p.Poll)
 				}
 				if p.Poll.Requests > 3 {

@@ -29,7 +29,9 @@ type planState struct {
 	// listedAt is when the last full listing ended. obstacle is why polls save
 	// nothing or little, and changesCost what the last poll sent that no full
 	// listing was due for, even if it read all tasks.
+	// overdue: the last poll failed, and a full listing had been due.
 	listedAt    time.Time
+	overdue     bool
 	obstacle    download.Obstacle
 	changesCost int
 	// idle: no task is expected to change.
@@ -92,6 +94,7 @@ func (p *Poller) poll(ctx context.Context, t *target, plan plan, turns *schedule
 	next.duration = time.Duration(t.global.PollTimeout) - budget.Left()
 	if next.failure = newFailure(err); next.failure != nil {
 		next.failures++
+		next.overdue = conditions.Full
 	} else {
 		next.take(found, conditions.Full)
 		p.finished(t.id, found.Ends)
@@ -106,7 +109,7 @@ func (p *Poller) poll(ctx context.Context, t *target, plan plan, turns *schedule
 // was due.
 func (s *planState) take(found download.Outcome, due bool) {
 	s.listing, s.succeededAt = found.Listing, s.endedAt
-	s.obstacle, s.idle = found.Obstacle, found.Idle
+	s.obstacle, s.idle, s.overdue = found.Obstacle, found.Idle, false
 	if found.Full {
 		s.listedAt = s.endedAt
 	}
@@ -126,23 +129,28 @@ func (t *target) conditions(planID string, state *planState) download.Conditions
 			CompletedWithin: time.Duration(t.global.TaskSeries.CompletedWithin),
 			MaxPerPlan:      t.global.TaskSeries.MaxPerPlan,
 		},
-		Full: fullListingDue(t.id.planKey(planID), time.Duration(t.global.FullListingInterval), state.listedAt, now),
+		Full: fullListingDue(t.id.planKey(planID), time.Duration(t.global.FullListingInterval), state, now),
 	}
 }
 
-// fullListingDue reports whether a full listing of a plan is due, given when the
-// last one ended. The plans of a process are due at different moments of the
-// interval, so that a thousand plans do not list at once. A listing that fails
-// stays due.
-func fullListingDue(key string, every time.Duration, last, now time.Time) bool {
-	if every == 0 || last.IsZero() {
+// fullListingDue reports whether a full listing of a plan is due. The plans of a
+// process are due at different moments of the interval, so that a thousand plans do
+// not list at once. A listing that fails stays due.
+//
+// A moment counts if it came after the last poll, and if that succeeded: else all
+// plans would list at once after an outage, and after a change of the interval.
+func fullListingDue(key string, every time.Duration, state *planState, now time.Time) bool {
+	switch {
+	case every == 0, state.listedAt.IsZero(), state.overdue:
 		return true
+	case state.failure != nil:
+		return false
 	}
 	hash := fnv.New64a()
 	hash.Write([]byte(key))
 	phase := time.Duration(hash.Sum64() % uint64(every))
 	intervals := func(at time.Time) time.Duration { return (time.Duration(at.UnixNano()) + phase) / every }
-	return intervals(now) != intervals(last) // also if the clock was set back
+	return intervals(now) != intervals(state.endedAt) // also if the clock was set back
 }
 
 // finished tells of the downloads that a poll saw finish.

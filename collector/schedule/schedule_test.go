@@ -60,6 +60,8 @@ func TestDueTimesAreSpreadInQuartersOfASecond(t *testing.T) {
 		}
 		start(t, 1e9, len(jobs), jobs...)
 		time.Sleep(first + time.Minute)
+		mu.Lock()
+		defer mu.Unlock()
 		for at, n := range together {
 			if at%(250*time.Millisecond) != 0 || n > 20 {
 				t.Errorf("%d polls at %v, want a few at every quarter of a second", n, at)
