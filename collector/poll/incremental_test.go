@@ -99,7 +99,7 @@ func TestFullListingsAlways(t *testing.T) {
 // The budget counts polls that list fully though no full listing is due, and says
 // why they do.
 func TestBudgetOfPollsThatListFully(t *testing.T) {
-	waiting := longHistory(1000)
+	waiting := longHistory(300)
 	for i := range waiting {
 		waiting[i].Status, waiting[i].Finished = "schedule", time.Time{}
 	}
@@ -111,8 +111,8 @@ func TestBudgetOfPollsThatListFully(t *testing.T) {
 		needed   int
 		obstacle download.Obstacle
 	}{
-		{"all tasks wait", false, dbssim.NewHistory(dbssim.NewestFirst, dbssim.Retention{}, waiting...), 110, 11, download.Unsettled},
-		{"new tasks in a list without an order", true, dbssim.NewHistory(dbssim.Shuffled, dbssim.Retention{}, longHistory(1000)...), 120, 12, download.NoOrder},
+		{"all tasks wait", false, dbssim.NewHistory(dbssim.NewestFirst, dbssim.Retention{}, waiting...), 40, 4, download.Unsettled},
+		{"new tasks in a list without an order", true, dbssim.NewHistory(dbssim.Shuffled, dbssim.Retention{}, longHistory(300)...), 50, 5, download.NoOrder},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -167,7 +167,7 @@ func TestFullListingsAreSpread(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var plans []dbssim.Plan
 				var ids []string
-				for i := range 16 { // each poll takes a hundred times as long under the race detector
+				for i := range 10 { // each poll takes a hundred times as long under the race detector
 					id := fmt.Sprintf("dbs%d", i)
 					plans, ids = append(plans, dbssim.Plan{ID: id, Tasks: dbssim.Fixed(longHistory(100)...)}), append(ids, id)
 				}
@@ -187,8 +187,8 @@ func TestFullListingsAreSpread(t *testing.T) {
 							n++
 						}
 					}
-					if n > 5 {
-						t.Errorf("%d of 16 plans are listed in full within a minute", n)
+					if n > 3 {
+						t.Errorf("%d of 10 plans are listed in full within a minute", n)
 					}
 				}
 				pass(3 * time.Minute)
