@@ -1,9 +1,9 @@
-//go:build suites
+//go:build suites && !race
 
 package download_test
 
 const (
-	histories   = 2_000 // of each property and order: 10,000 of each property
+	histories   = 1_000 // of each property and order: 5,000 of each property
 	longHistory = 10_000
 )
 

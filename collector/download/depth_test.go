@@ -1,4 +1,4 @@
-//go:build !suites
+//go:build !suites || race
 
 package download_test
 
